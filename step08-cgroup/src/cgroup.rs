@@ -1,0 +1,172 @@
+//! A cgroup with a cap on its processes: cgroup v2, cgroup v1, or both side by side.
+//!
+//! Read: cgroups(7), and in the kernel's documentation `admin-guide/cgroup-v2.rst`
+//! and `admin-guide/cgroup-v1/pids.rst`.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{AccessFlags, access};
+
+/// A cgroup of our own. It is removed when this value goes out of scope, on the way
+/// out through an error too.
+pub struct Cgroup {
+    pub path: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes a cgroup in which at most `max` processes can exist at a time.
+    ///
+    /// Only fork(2) asks for the cap, so it has to be there before anyone joins.
+    pub fn with_cap(max: u32) -> Result<Self> {
+        let parent = find_parent()?;
+        // The PID tells whose it is; the time makes it new, since PIDs come round again.
+        let nanoseconds = UNIX_EPOCH.elapsed().context("read the clock")?.as_nanos();
+        let path = parent.join(format!("container-{}-{nanoseconds}", process::id()));
+        // On this file system a directory is a cgroup, and mkdir(2) makes one.
+        fs::create_dir(&path).with_context(|| refused(&parent))?;
+        let cgroup = Self { path };
+        write(&cgroup.path.join("pids.max"), &max.to_string())?;
+        Ok(cgroup)
+    }
+
+    /// Removes the directory. The kernel may call it busy for a moment after the
+    /// last process has ended, so this tries again for a second.
+    fn remove(&self) -> io::Result<()> {
+        for _ in 0..100 {
+            match fs::remove_dir(&self.path) {
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                result => return result,
+            }
+        }
+        fs::remove_dir(&self.path)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove() {
+            let path = self.path.display();
+            writeln!(io::stderr(), "error: remove the cgroup {path}: {error}").ok();
+        }
+    }
+}
+
+/// Moves this process into the cgroup at `path`, where all that it starts is born.
+pub fn join(path: &Path) -> Result<()> {
+    // 0 stands for the process that writes it.
+    write(&path.join("cgroup.procs"), "0")
+}
+
+/// Finds the directory in which to make a cgroup that counts processes.
+///
+/// One hierarchy has the pids controller. If it is one of version 1, then
+/// /proc/self/cgroup says so: `8:pids:/`. The line of version 2 names none: `0::/`.
+fn find_parent() -> Result<PathBuf> {
+    let cgroups = read(Path::new("/proc/self/cgroup"))?;
+    for line in cgroups.lines() {
+        let controllers = line.split(':').nth(1).unwrap_or_default();
+        if controllers.split(',').any(|name| name == "pids") {
+            return Ok(find_mount("cgroup", "pids")?.point);
+        }
+    }
+    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    let own = own.context("find a cgroup of version 2 in /proc/self/cgroup")?;
+    let parent = find_writable(&find_mount("cgroup2", "")?, Path::new(own));
+    enable_pids(&parent)?;
+    Ok(parent)
+}
+
+/// A mounted cgroup hierarchy.
+struct Mount {
+    /// The cgroup that is seen at the mount point: the top one, or one below it.
+    root: PathBuf,
+    point: PathBuf,
+}
+
+/// Finds a mount by the type of its file system and one of its options, if that is
+/// not empty.
+///
+/// proc_pid_mountinfo(5): `36 31 0:33 ROOT POINT rw,relatime - TYPE SOURCE OPTIONS`
+fn find_mount(kind: &str, option: &str) -> Result<Mount> {
+    let mounts = read(Path::new("/proc/self/mountinfo"))?;
+    let mount = mounts.lines().find_map(|line| {
+        let (place, file_system) = line.split_once(" - ")?;
+        let mut file_system = file_system.split(' ');
+        let is_kind = file_system.next()? == kind;
+        let mut options = file_system.nth(1)?.split(',');
+        let mut place = place.split(' ').skip(3).map(PathBuf::from);
+        let mount = Mount {
+            root: place.next()?,
+            point: place.next()?,
+        };
+        (is_kind && (option.is_empty() || options.any(|o| o == option))).then_some(mount)
+    });
+    mount.with_context(|| {
+        format!("find a mounted {kind} file system {option} in /proc/self/mountinfo")
+    })
+}
+
+/// The topmost cgroup, from the mount point down to `own`, that we may write to.
+///
+/// For root that is the mount point itself. An ordinary user may write only to what
+/// has been delegated to them, and move processes only within that.
+fn find_writable(mount: &Mount, own: &Path) -> PathBuf {
+    let own = own.strip_prefix(&mount.root).unwrap_or(Path::new(""));
+    let path = mount.point.join(own);
+    path.ancestors()
+        .take_while(|cgroup| cgroup.starts_with(&mount.point))
+        .filter(|cgroup| access(*cgroup, AccessFlags::W_OK).is_ok())
+        .last()
+        .unwrap_or(&mount.point)
+        .to_path_buf()
+}
+
+/// Gives the children of the cgroup at `parent` the pids controller, and so a `pids.max`.
+fn enable_pids(parent: &Path) -> Result<()> {
+    let control = parent.join("cgroup.subtree_control");
+    if read(&control)?
+        .split_whitespace()
+        .any(|name| name == "pids")
+    {
+        return Ok(());
+    }
+    // Processes live in the leaves ("no internal processes"). Only the real root is
+    // exempt, which has no cgroup.type. Elsewhere the kernel would take our +pids
+    // and then, with EOPNOTSUPP, refuse every process that wants to join.
+    if parent.join("cgroup.type").exists() && !read(&parent.join("cgroup.procs"))?.is_empty() {
+        bail!(
+            "the cgroup {0} holds processes, and so its children cannot have controllers\n\
+             Move the processes into a child of their own, and try again:\n  \
+             mkdir {0}/init\n  \
+             xargs -n1 < {0}/cgroup.procs > {0}/init/cgroup.procs",
+            parent.display()
+        );
+    }
+    write(&control, "+pids")
+}
+
+/// Says what was refused, and whom to ask.
+fn refused(parent: &Path) -> String {
+    format!(
+        "make a cgroup in {} (without root it takes a delegated one: \
+         `systemd-run --user --scope -p Delegate=yes COMMAND`)",
+        parent.display()
+    )
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("write {text} to {}", path.display()))
+}
