@@ -1,0 +1,25 @@
+//! What only step 2 shows. What it teaches, and every later step keeps, is asked by the
+//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use testkit::own::announces_the_command;
+use testkit::program::Program;
+
+fn main() -> ExitCode {
+    testkit::suite!(2, "step02-exec", own: [announces_the_command, shares_every_namespace])
+}
+
+fn shares_every_namespace(program: &Program) -> Result<()> {
+    for namespace in ["uts", "pid", "mnt", "cgroup", "ipc", "net", "user"] {
+        let name = program.host.namespace(namespace)?;
+        let path = format!("/proc/self/ns/{namespace}");
+        program
+            .run(&["readlink", &path])
+            .end()?
+            .exits(0)?
+            .prints(&name)?;
+    }
+    Ok(())
+}

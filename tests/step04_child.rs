@@ -1,0 +1,33 @@
+//! What only step 4 shows. What it teaches, and every later step keeps, is asked by the
+//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use testkit::own::{
+    hides_its_marks_from_the_command, refuses_child_by_hand, sees_the_processes_of_the_host,
+};
+use testkit::program::Program;
+
+fn main() -> ExitCode {
+    testkit::suite!(4, "step04-child", own: [
+        announces_the_command_twice,
+        has_a_pid_of_the_host,
+        sees_the_processes_of_the_host,
+        refuses_child_by_hand,
+        hides_its_marks_from_the_command,
+    ])
+}
+
+fn announces_the_command_twice(program: &Program) -> Result<()> {
+    let ended = program.run(&["echo", "hello"]).end()?;
+    let lines = "Running [echo hello]\nRunning in child [echo hello]\nhello";
+    ended.exits(0)?.prints_only(lines)?;
+    Ok(())
+}
+
+fn has_a_pid_of_the_host(program: &Program) -> Result<()> {
+    let mut running = program.run_shell("echo $$; exec sleep 1000").start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    running.wait_for(&pid.to_string())
+}

@@ -1,0 +1,19 @@
+//! What only step 5 shows. What it teaches, and every later step keeps, is asked by the
+//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+
+use std::process::ExitCode;
+
+use testkit::own::{
+    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
+    sees_the_processes_of_the_host, starts_the_command_as_pid_2,
+};
+
+fn main() -> ExitCode {
+    testkit::suite!(5, "step05-pid", own: [
+        announces_pids,
+        starts_the_command_as_pid_2,
+        sees_the_processes_of_the_host,
+        refuses_child_by_hand,
+        hides_its_marks_from_the_command,
+    ])
+}

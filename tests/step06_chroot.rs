@@ -1,0 +1,184 @@
+//! What only step 6 shows. What it teaches, and every later step keeps, is asked by the
+//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use testkit::own::{
+    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
+    starts_the_command_as_pid_2,
+};
+use testkit::program::{Call, Program};
+
+fn main() -> ExitCode {
+    testkit::suite!(6, "step06-chroot", own: [
+        announces_pids,
+        starts_the_command_as_pid_2,
+        refuses_child_by_hand,
+        hides_its_marks_from_the_command,
+        has_an_empty_proc,
+        mounts_reach_the_host,
+        takes_rootfs_in_the_current_folder_for_root,
+        rootfs_tells_what_it_took,
+        rootfs_keeps_one_that_is_there,
+        rootfs_makes_it_anew_when_asked,
+        rootfs_leaves_a_folder_alone_that_it_did_not_make,
+        rootfs_leaves_what_is_mounted_in_it_alone,
+        rootfs_names_the_package_of_a_missing_program,
+        rootfs_leaves_nothing_on_a_full_disk,
+        rootfs_adds_a_program_with_its_libraries,
+    ])
+}
+
+fn has_an_empty_proc(program: &Program) -> Result<()> {
+    let ended = program.run(&["ps"]).end()?;
+    ended.complains(&["mount -t proc proc /proc"])?;
+    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    Ok(())
+}
+
+fn mounts_reach_the_host(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    program
+        .run(&["mount", "-t", "proc", "proc", "/proc"])
+        .end()?
+        .exits(0)?;
+    let now = program.host.snapshot()?;
+    ensure!(
+        now != before,
+        "expected: a new mount on the host\nseen:     none"
+    );
+    Ok(())
+}
+
+fn takes_rootfs_in_the_current_folder_for_root(program: &Program) -> Result<()> {
+    make(program, &[]).end()?.exits(0)?;
+    let unset = ["env", "--unset=ROOTFS"];
+    let ended = program
+        .run_shell("test -e /.made-by-rootfs && pwd")
+        .with_prefix(&unset)
+        .end()?;
+    ended.exits(0)?.prints("/")?;
+    Ok(())
+}
+
+/// `rootfs ARGS...`, which makes a folder `rootfs` in the test's own folder.
+fn make<'a>(program: &'a Program, args: &[&str]) -> Call<'a> {
+    program.call(args).at(env!("CARGO_BIN_EXE_rootfs").into())
+}
+
+fn rootfs_tells_what_it_took(program: &Program) -> Result<()> {
+    let ended = make(program, &["there"]).end()?;
+    let parts = ["there: ", "bash", "ps", "libraries", " MB"];
+    let holds = parts.iter().all(|part| ended.stdout.contains(part));
+    ended
+        .exits(0)?
+        .expected("the programs, and the size", holds)?;
+    expect_files(program, &["there"])
+}
+
+fn rootfs_keeps_one_that_is_there(program: &Program) -> Result<()> {
+    make(program, &[]).end()?.exits(0)?;
+    let mark = program.host.folder.path().join("rootfs/root/mine");
+    fs::write(&mark, "mine").context("write a file")?;
+    let ended = make(program, &[]).end()?;
+    ended
+        .exits(0)?
+        .expected("`kept`", ended.stdout.contains("kept"))?;
+    ended.expected("the file that was in it", mark.exists())?;
+    Ok(())
+}
+
+fn rootfs_makes_it_anew_when_asked(program: &Program) -> Result<()> {
+    make(program, &[]).end()?.exits(0)?;
+    let mark = program.host.folder.path().join("rootfs/root/mine");
+    fs::write(&mark, "mine").context("write a file")?;
+    let ended = make(program, &["--fresh"]).end()?;
+    ended
+        .exits(0)?
+        .expected("no file from before", !mark.exists())?;
+    expect_files(program, &["rootfs"])
+}
+
+fn rootfs_leaves_a_folder_alone_that_it_did_not_make(program: &Program) -> Result<()> {
+    let mark = program.host.folder.path().join("home/mine");
+    fs::create_dir(program.host.folder.path().join("home")).context("make a folder")?;
+    fs::write(&mark, "mine").context("write a file")?;
+    for args in [&["home", "--fresh"][..], &["home", "--add", "sleep"]] {
+        let ended = make(program, args).end()?;
+        ended.exits(125)?.complains(&["home", "did not make it"])?;
+        ended.expected("the file that was in it", mark.exists())?;
+    }
+    expect_files(program, &["home"])
+}
+
+fn rootfs_leaves_what_is_mounted_in_it_alone(program: &Program) -> Result<()> {
+    make(program, &[]).end()?.exits(0)?;
+    let folder = program.host.folder.path().join("rootfs/tmp");
+    program.host.mount_tmpfs(&folder, "1m")?;
+    fs::write(folder.join("mine"), "mine").context("write a file")?;
+    let ended = make(program, &["--fresh"]).end()?;
+    ended.exits(125)?.complains(&["mounted", "rootfs/tmp"])?;
+    ended.expected(
+        "the file that is mounted in it",
+        folder.join("mine").exists(),
+    )?;
+    expect_files(program, &["rootfs"])
+}
+
+fn rootfs_names_the_package_of_a_missing_program(program: &Program) -> Result<()> {
+    program.host.hide_program("ps")?;
+    let ended = make(program, &[]).end()?;
+    ended
+        .exits(125)?
+        .complains(&["no ps", "apt-get install procps"])?;
+    expect_files(program, &[])
+}
+
+fn rootfs_leaves_nothing_on_a_full_disk(program: &Program) -> Result<()> {
+    let disk = program.host.folder.path().join("disk");
+    fs::create_dir(&disk).context("make a folder")?;
+    program.host.mount_tmpfs(&disk, "2m")?;
+    let ended = make(program, &["disk/rootfs"]).end()?;
+    ended.exits(125)?.complains(&["No space left on device"])?;
+    let left = fs::read_dir(&disk).context("list a folder")?.count();
+    ended.expected("an empty folder", left == 0)?;
+    Ok(())
+}
+
+fn rootfs_adds_a_program_with_its_libraries(program: &Program) -> Result<()> {
+    make(program, &[]).end()?.exits(0)?;
+    // A program in Rust needs libgcc_s, which no other program in there brings.
+    let own = Path::new(env!("CARGO_BIN_EXE_step06-chroot"));
+    make(program, &["--add", &own.to_string_lossy()])
+        .end()?
+        .exits(0)?;
+    let rootfs = program.host.folder.path().join("rootfs");
+    let name = own
+        .file_name()
+        .and_then(OsStr::to_str)
+        .context("find the name")?;
+    let call = program.run(&[name, "--help"]).with_env("ROOTFS", rootfs);
+    call.end()?
+        .exits(0)?
+        .prints("usage: step06-chroot run COMMAND [ARG...]")?;
+    let ended = make(program, &["--add", "no-such-program"]).end()?;
+    ended.exits(125)?.complains(&["no-such-program"])?;
+    Ok(())
+}
+
+/// Fails unless these are all the files in the test's folder.
+fn expect_files(program: &Program, names: &[&str]) -> Result<()> {
+    let files = fs::read_dir(program.host.folder.path()).context("list a folder")?;
+    let seen = files
+        .map(|file| Ok(file?.file_name()))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(
+        seen == names,
+        "expected: the files {names:?}\nseen:     {seen:?}"
+    );
+    Ok(())
+}

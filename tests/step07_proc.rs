@@ -1,0 +1,39 @@
+//! What only step 7 shows. What it teaches, and every later step keeps, is asked by the
+//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use testkit::own::{
+    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
+    starts_the_command_as_pid_2,
+};
+use testkit::program::Program;
+
+fn main() -> ExitCode {
+    testkit::suite!(7, "step07-proc", own: [
+        announces_pids,
+        starts_the_command_as_pid_2,
+        refuses_child_by_hand,
+        hides_its_marks_from_the_command,
+        shows_child_as_pid_1,
+        has_as_many_processes_as_it_likes,
+    ])
+}
+
+fn shows_child_as_pid_1(program: &Program) -> Result<()> {
+    // The kernel names a process after the file that it executed: /proc/self/exe.
+    let ended = program.run(&["ps", "-e", "-o", "pid=,comm="]).end()?;
+    ended.exits(0)?.prints("      1 exe\n      2 ps")?;
+    Ok(())
+}
+
+fn has_as_many_processes_as_it_likes(program: &Program) -> Result<()> {
+    let script = "for i in $(seq 30); do sleep 1000 & done; echo done";
+    program
+        .run(&["bash", "-c", script])
+        .end()?
+        .exits(0)?
+        .prints("done")?;
+    Ok(())
+}

@@ -1,0 +1,385 @@
+//! What makes a program trustworthy: exit statuses, signals, and nothing left behind. Each
+//! promise is asked of the step that makes it and of all later ones.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use nix::unistd::pipe;
+
+use crate::host::scaled;
+use crate::program::{Ended, Program};
+use crate::suite::{Promise, promises};
+
+/// All promises of this kind.
+pub const ALL: &[Promise] = promises! {
+    1..=8 => [
+        helps_when_asked,
+        refuses_a_command_line_without_run,
+        reports_a_full_disk,
+        reports_a_broken_pipe,
+        survives_closed_standard_streams,
+    ],
+    2..=8 => [
+        ends_with_the_exit_status_of_the_command,
+        ends_with_128_and_the_signal_that_ended_the_command,
+        ends_with_127_if_there_is_no_such_command,
+        ends_with_126_if_the_command_cannot_be_executed,
+        passes_every_argument_on_unchanged,
+        leaves_no_signal_blocked_in_the_command,
+        leaves_ctrl_c_to_the_command,
+        leaves_ctrl_backslash_to_the_command,
+        stays_with_a_command_that_handles_ctrl_c,
+        passes_sigterm_and_sighup_on,
+        ends_on_sigterm_at_any_moment,
+        leaves_nothing_behind,
+        serves_twenty_at_once,
+    ],
+    3..=8 => [says_what_to_do_without_root],
+    3..=7 => [works_without_root_in_a_user_namespace],
+    5..=8 => [
+        leaves_no_process_behind_after_sigkill,
+        ends_what_the_command_left_running,
+    ],
+    6..=8 => [does_nothing_without_a_root_filesystem],
+    7..=8 => [does_nothing_if_proc_cannot_be_mounted],
+    8..=8 => [does_nothing_if_it_cannot_make_a_cgroup],
+};
+
+fn helps_when_asked(program: &Program) -> Result<()> {
+    let ended = program.call(&["--help"]).end()?;
+    let holds = ended.stdout.contains("run COMMAND");
+    ended
+        .exits(0)?
+        .expected("a usage with `run COMMAND` on standard output", holds)?;
+    Ok(())
+}
+
+fn refuses_a_command_line_without_run(program: &Program) -> Result<()> {
+    for args in [
+        &[][..],
+        &["run"],
+        &["walk", "echo", "here"],
+        &["--no-such-option"],
+    ] {
+        let ended = program.call(args).end()?;
+        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+    }
+    Ok(())
+}
+
+fn reports_a_full_disk(program: &Program) -> Result<()> {
+    let full = File::create("/dev/full").context("open /dev/full")?;
+    let ended = program
+        .run(&["echo", "something"])
+        .with_output(full)
+        .end()?;
+    ended
+        .does_not_panic()?
+        .complains(&["No space left on device"])?;
+    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    Ok(())
+}
+
+fn reports_a_broken_pipe(program: &Program) -> Result<()> {
+    let (reader, writer) = pipe().context("make a pipe")?;
+    drop(reader);
+    let ended = program
+        .run(&["echo", "something"])
+        .with_output(writer)
+        .end()?;
+    ended.does_not_panic()?;
+    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    Ok(())
+}
+
+fn survives_closed_standard_streams(program: &Program) -> Result<()> {
+    let close = ["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"];
+    let ended = program.run(&["true"]).with_prefix(&close).end()?;
+    ended.exits(0)?;
+    // Nobody can read why, but the exit status tells.
+    program
+        .call(&["run"])
+        .with_prefix(&close)
+        .end()?
+        .exits(125)?;
+    Ok(())
+}
+
+fn ends_with_the_exit_status_of_the_command(program: &Program) -> Result<()> {
+    for code in [0, 1, 3, 125, 255] {
+        program
+            .run_shell(&format!("exit {code}"))
+            .end()?
+            .exits(code)?;
+    }
+    Ok(())
+}
+
+fn ends_with_128_and_the_signal_that_ended_the_command(program: &Program) -> Result<()> {
+    // 40 is a real-time signal, which has a number and no name.
+    for signal in [1, 2, 6, 9, 15, 40] {
+        let call = program.run(&["bash", "-c", &format!("kill -{signal} $$")]);
+        call.end()?.exits(128 + signal)?;
+    }
+    Ok(())
+}
+
+fn ends_with_127_if_there_is_no_such_command(program: &Program) -> Result<()> {
+    for command in ["no-such-command", "/no/such/command", ""] {
+        let ended = program.run(&[command]).end()?;
+        ended.exits(127)?.complains(&[command])?.does_not_panic()?;
+    }
+    Ok(())
+}
+
+fn ends_with_126_if_the_command_cannot_be_executed(program: &Program) -> Result<()> {
+    // A folder and a file without the permission, on this machine and in a root filesystem.
+    for command in ["/etc", "/etc/passwd"] {
+        let ended = program.run(&[command]).end()?;
+        ended
+            .exits(126)?
+            .complains(&[command, "Permission denied"])?;
+    }
+    Ok(())
+}
+
+fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
+    let args: [&[u8]; 7] = [
+        b"two words",
+        b"",
+        b"'\"\\$HOME*",
+        b"--help",
+        b"line\nbreak",
+        b"\xff\xfe",
+        b"run",
+    ];
+    let mut output = tempfile::tempfile().context("make a file")?;
+    let mut call = program
+        .run(&["sh", "-c", "printf '<%s>' \"$@\"", "sh"])
+        .with_output(output.try_clone().context("share a file")?);
+    for arg in args {
+        call = call.with_arg(OsStr::from_bytes(arg));
+    }
+    let ended = call.end()?;
+    let mut seen = Vec::new();
+    output.rewind().context("rewind a file")?;
+    output.read_to_end(&mut seen).context("read a file")?;
+    let expected: Vec<u8> = args
+        .iter()
+        .flat_map(|arg| [b"<", *arg, b">"].concat())
+        .collect();
+    let what = format!("the arguments as they were given\nseen:     {seen:?}");
+    ended.exits(0)?.expected(&what, seen.ends_with(&expected))?;
+    Ok(())
+}
+
+fn leaves_no_signal_blocked_in_the_command(program: &Program) -> Result<()> {
+    let _running = program.run(&["sleep", "1000"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read its status")?;
+    let blocked = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigBlk:\t"));
+    ensure!(
+        blocked == Some("0000000000000000"),
+        "expected: no bit in SigBlk, the signals that the command blocks\nseen:     {blocked:?}"
+    );
+    Ok(())
+}
+
+fn leaves_ctrl_c_to_the_command(program: &Program) -> Result<()> {
+    ends_at_a_key(program, 'c', 130)
+}
+
+fn leaves_ctrl_backslash_to_the_command(program: &Program) -> Result<()> {
+    ends_at_a_key(program, '\\', 131)
+}
+
+fn ends_at_a_key(program: &Program, key: char, code: i32) -> Result<()> {
+    let mut terminal = program
+        .run_shell("echo started; exec sleep 1000")
+        .in_terminal()?;
+    terminal.wait_for("started")?;
+    terminal.press(key)?;
+    terminal.exits(code)
+}
+
+fn stays_with_a_command_that_handles_ctrl_c(program: &Program) -> Result<()> {
+    let script = "trap 'echo caught' INT; echo started; read line; echo \"read $line\"; exit 4";
+    let mut terminal = program.run(&["bash", "-c", script]).in_terminal()?;
+    terminal.wait_for("started")?;
+    terminal.press('c')?;
+    terminal.wait_for("caught")?;
+    terminal.type_line("on")?;
+    terminal.wait_for("read on")?;
+    terminal.exits(4)
+}
+
+fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
+        running.wait_for("started")?;
+        running.signal(signal)?;
+        running.end()?.exits(code)?;
+    }
+    let script = "trap 'echo caught; exit 5' TERM; echo started; while :; do sleep 0.01; done";
+    let mut running = program.run(&["bash", "-c", script]).start()?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?.exits(5)?.prints("caught")?;
+    Ok(())
+}
+
+fn ends_on_sigterm_at_any_moment(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    for moment in 0..24 {
+        let running = program.run(&["sleep", "1000"]).start()?;
+        // Up to 12 ms after its start: by then the command runs.
+        thread::sleep(scaled(1) * moment / 2);
+        running.signal(Signal::SIGTERM)?;
+        running.end()?.exits(143)?;
+        program.host.expect_nothing_left()?;
+    }
+    program.host.expect_unchanged(&before)
+}
+
+fn leaves_nothing_behind(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    for command in ["true", "false", "no-such-command"] {
+        program.run(&[command]).end()?;
+        program.host.expect_nothing_left()?;
+        program.host.expect_unchanged(&before)?;
+    }
+    Ok(())
+}
+
+fn serves_twenty_at_once(program: &Program) -> Result<()> {
+    let start = |number: i32| {
+        program
+            .run_shell(&format!("sleep 0.1; exit {number}"))
+            .start()
+    };
+    let all = (0..20).map(start).collect::<Result<Vec<_>>>()?;
+    for (number, running) in (0..).zip(all) {
+        running.end()?.exits(number)?;
+    }
+    program.host.expect_nothing_left()
+}
+
+/// Root without CAP_SYS_ADMIN, for which the kernel asks, but with the right to read what
+/// belongs to others: the program may be in the home of the user who called sudo.
+const WITHOUT_ROOT: [&str; 3] = [
+    "setpriv",
+    "--bounding-set=-all,+dac_override,+dac_read_search",
+    "--inh-caps=-all",
+];
+
+fn says_what_to_do_without_root(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let call = program
+        .run(&["echo", "executed"])
+        .with_prefix(&WITHOUT_ROOT);
+    let ended = call.end()?;
+    ended
+        .exits(125)?
+        .complains(&["root", "Operation not permitted"])?;
+    expect_not_executed(&ended)?;
+    program.host.expect_unchanged(&before)
+}
+
+fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
+    // In there, nobody may enter another user's home.
+    let folder = program.path.parent().context("find the program's folder")?;
+    let name = program
+        .path
+        .file_name()
+        .context("find the program's name")?;
+    let folder = program.host.expose(folder)?;
+    let rootfs = program.host.expose(&program.rootfs)?;
+    let before = program.host.snapshot()?;
+    let call = program
+        .run_shell("hostname inside && hostname")
+        .with_prefix(&["unshare", "-r"])
+        .at(folder.path().join(name))
+        .with_env("ROOTFS", rootfs.path());
+    call.end()?.exits(0)?.prints("inside")?;
+    program.host.expect_unchanged(&before)
+}
+
+fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
+    let script = "sleep 1000 & sleep 1000 & echo started; wait";
+    let mut running = program.run_shell(script).start()?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGKILL)?;
+    running.end()?.exits(137)?;
+    let start = Instant::now();
+    while !program.host.processes().is_empty() {
+        ensure!(
+            start.elapsed() < scaled(2_000),
+            "expected: SIGKILL for `run` ends the container\nseen:     {} processes go on",
+            program.host.processes().len()
+        );
+    }
+    Ok(())
+}
+
+fn ends_what_the_command_left_running(program: &Program) -> Result<()> {
+    program.run_shell("sleep 1000 & exit 6").end()?.exits(6)?;
+    program.host.expect_nothing_left()
+}
+
+fn does_nothing_without_a_root_filesystem(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let nowhere = program.host.folder.path().join("nowhere");
+    let call = program
+        .run(&["echo", "executed"])
+        .with_env("ROOTFS", &nowhere);
+    let ended = call.end()?;
+    ended
+        .exits(125)?
+        .complains(&["nowhere", "No such file or directory"])?;
+    expect_not_executed(&ended)?;
+    program.host.expect_nothing_left()?;
+    program.host.expect_unchanged(&before)
+}
+
+fn does_nothing_if_proc_cannot_be_mounted(program: &Program) -> Result<()> {
+    // A root filesystem with all but /proc.
+    let rootfs = tempfile::tempdir().context("make a temporary folder")?;
+    fs::set_permissions(rootfs.path(), fs::Permissions::from_mode(0o755))?;
+    let before = program.host.snapshot()?;
+    let call = program
+        .run(&["echo", "executed"])
+        .with_env("ROOTFS", rootfs.path());
+    let ended = call.end()?;
+    ended
+        .exits(125)?
+        .complains(&["proc", "No such file or directory"])?;
+    expect_not_executed(&ended)?;
+    program.host.expect_nothing_left()?;
+    program.host.expect_unchanged(&before)
+}
+
+fn does_nothing_if_it_cannot_make_a_cgroup(program: &Program) -> Result<()> {
+    program.host.make_cgroups_read_only()?;
+    let before = program.host.snapshot()?;
+    let ended = program.run(&["echo", "executed"]).end()?;
+    ended
+        .exits(125)?
+        .complains(&["cgroup", "Read-only file system"])?;
+    expect_not_executed(&ended)?;
+    program.host.expect_unchanged(&before)
+}
+
+fn expect_not_executed(ended: &Ended) -> Result<()> {
+    let holds = !ended.stdout.lines().any(|line| line == "executed");
+    ended.expected("a command that is not executed", holds)?;
+    Ok(())
+}

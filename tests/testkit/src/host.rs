@@ -1,0 +1,422 @@
+//! The machine as a program under test sees it: a hostname, mounts and a cgroup to play with.
+//!
+//! Each test is a thread of its own in a UTS and a mount namespace of its own. For the
+//! program that *is* the host: what changes there has leaked, and the real host is out of
+//! its reach. All that the program starts is in a cgroup that holds at most 200 processes,
+//! and it takes that cgroup for the top of the hierarchy. At the end all of them are killed.
+//!
+//! Read: unshare(2), whose namespaces are per thread; cgroup_namespaces(7).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, gethostname, sethostname};
+use tempfile::TempDir;
+
+use crate::cgroup::Cgroup;
+
+/// More than any honest test needs, and few enough for any machine.
+const MAX_PROCESSES: u32 = 200;
+
+/// The hostname outside the container.
+pub const HOSTNAME: &str = "outside";
+
+/// The cgroups of the tests that are running, so that Ctrl-C can empty them.
+static GUARDS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Time limits are made for a machine like the author's. `TEST_SLOWNESS=30` says that
+/// this one is 30 times slower: a virtual machine without KVM is.
+pub fn scaled(milliseconds: u64) -> Duration {
+    let factor = std::env::var("TEST_SLOWNESS")
+        .ok()
+        .and_then(|factor| factor.parse().ok());
+    Duration::from_millis(milliseconds) * factor.unwrap_or(1)
+}
+
+/// Waits until `look` finds something, and says `what` was missing if it never does.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let limit = scaled(5_000);
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        ensure!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for {what}"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a container must leave as it was, as long as it runs and afterwards.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    hostname: String,
+    mounts: String,
+    files: BTreeSet<PathBuf>,
+}
+
+/// The host of one test.
+pub struct Host {
+    /// An empty folder: the working directory of every program that is started.
+    pub folder: TempDir,
+    /// Where the pids hierarchy is mounted, and what is bound there. `None` without root.
+    guard: Option<Guard>,
+}
+
+/// A folder that is mounted a second time. It is unmounted when this value is dropped.
+pub struct Exposed(TempDir);
+
+impl Exposed {
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Exposed {
+    fn drop(&mut self) {
+        umount2(self.path(), MntFlags::MNT_DETACH).ok();
+    }
+}
+
+struct Guard {
+    mount_point: PathBuf,
+    /// Where the cgroup in which programs start is mounted a second time.
+    entrance: TempDir,
+    cgroup: Cgroup,
+}
+
+impl Host {
+    /// Moves the calling thread, for good, to a host of its own.
+    ///
+    /// Without root that cannot be done. For a program that needs no root there is nothing
+    /// to guard then, and it gets this machine as it is.
+    pub fn enter(needs_root: bool) -> Result<Self> {
+        let folder = tempfile::tempdir().context("make a temporary folder")?;
+        match unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNS) {
+            Ok(()) => {}
+            Err(Errno::EPERM) if needs_root => bail!(NEEDS_ROOT),
+            Err(Errno::EPERM) => {
+                return Ok(Self {
+                    folder,
+                    guard: None,
+                });
+            }
+            Err(errno) => return Err(errno).context("unshare the UTS and mount namespaces"),
+        }
+        sethostname(HOSTNAME).context("set the hostname of the test's own UTS namespace")?;
+        // First cut off from the real host, then shared, as systemd has it: so a mount
+        // that a program does not keep to itself shows up here, and nowhere else.
+        for propagation in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {
+            mount(
+                None::<&str>,
+                "/",
+                None::<&str>,
+                MsFlags::MS_REC | propagation,
+                None::<&str>,
+            )
+            .context("change the propagation of /")?;
+        }
+        let guard = Some(Guard::enter().context("make a cgroup for the program under test")?);
+        Ok(Self { folder, guard })
+    }
+
+    /// The file that a process writes `0` to before it becomes the program under test.
+    pub fn entrance(&self) -> Option<PathBuf> {
+        let guard = self.guard.as_ref()?;
+        Some(guard.entrance.path().join("cgroup.procs"))
+    }
+
+    /// What must be the same before, while, and after a container runs.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let mounts = fs::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+        let files = fs::read_dir(self.folder.path()).context("list the working directory")?;
+        Ok(Snapshot {
+            hostname: gethostname()
+                .context("get the hostname")?
+                .to_string_lossy()
+                .into_owned(),
+            mounts: String::from_utf8_lossy(&mounts).into_owned(),
+            files: files.map(|file| Ok(file?.path())).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The cgroups below the guard that hold a process or were made by the program.
+    pub fn cgroups(&self) -> Vec<PathBuf> {
+        let Some(guard) = &self.guard else {
+            return Vec::new();
+        };
+        let init = guard.mount_point.join("init");
+        let mut cgroups = descendants(&guard.mount_point);
+        cgroups.retain(|cgroup| *cgroup != init && *cgroup != guard.mount_point);
+        cgroups
+    }
+
+    /// All processes that came from a program under test, by the host's numbers.
+    pub fn processes(&self) -> Vec<i32> {
+        let Some(guard) = &self.guard else {
+            return Vec::new();
+        };
+        descendants(&guard.mount_point)
+            .iter()
+            .flat_map(|cgroup| members(cgroup))
+            .collect()
+    }
+
+    /// Waits for a process with just this command line, and returns the host's number for it.
+    pub fn find_process(&self, argv: &[&str]) -> Result<i32> {
+        let wanted: Vec<u8> = argv
+            .iter()
+            .flat_map(|arg| [arg.as_bytes(), b"\0"].concat())
+            .collect();
+        eventually(
+            &format!("a process `{}` on the host", argv.join(" ")),
+            || {
+                self.processes().into_iter().find(|pid| {
+                    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline == wanted)
+                })
+            },
+        )
+    }
+
+    /// The folder of the cgroup that process `pid` is in.
+    pub fn cgroup_of(&self, pid: i32) -> Result<PathBuf> {
+        let found = self
+            .cgroups()
+            .into_iter()
+            .find(|cgroup| members(cgroup).contains(&pid));
+        found.with_context(|| {
+            format!(
+                "expected: process {pid} in a cgroup of its container\nseen:     no such cgroup"
+            )
+        })
+    }
+
+    /// Fails unless every process that came from the program, and every cgroup, is gone.
+    pub fn expect_nothing_left(&self) -> Result<()> {
+        let left = || (self.processes(), self.cgroups());
+        let gone = eventually("all to end", || (left() == (vec![], vec![])).then_some(()));
+        gone.map_err(|_| {
+            let (pids, cgroups) = left();
+            let names = pids.iter().map(|pid| command_line(*pid)).collect::<Vec<_>>();
+            anyhow::anyhow!(
+                "expected: no process and no cgroup is left\nseen:     processes {names:?}, cgroups {cgroups:?}"
+            )
+        })
+    }
+
+    /// Fails unless hostname, mounts and files are as they were at `before`.
+    pub fn expect_unchanged(&self, before: &Snapshot) -> Result<()> {
+        let now = self.snapshot()?;
+        ensure!(
+            now == *before,
+            "expected: the host as it was\nseen:     {}",
+            difference(before, &now)
+        );
+        Ok(())
+    }
+
+    /// Mounts the folder `path` a second time, where every user can reach it.
+    pub fn expose(&self, path: &Path) -> Result<Exposed> {
+        let place = tempfile::tempdir().context("make a temporary folder")?;
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))
+            .context("let every user into a temporary folder")?;
+        bind(path, place.path())?;
+        Ok(Exposed(place))
+    }
+
+    /// Mounts an empty file system of a size such as `2m` on the folder `path`.
+    pub fn mount_tmpfs(&self, path: &Path, size: &str) -> Result<()> {
+        let options = format!("size={size}");
+        mount(
+            Some("none"),
+            path,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .with_context(|| format!("mount a tmpfs on {}", path.display()))
+    }
+
+    /// Puts /dev/null over a program of this machine, which nobody can execute.
+    pub fn hide_program(&self, name: &str) -> Result<()> {
+        for folder in ["/usr/bin", "/bin"] {
+            bind(Path::new("/dev/null"), &Path::new(folder).join(name))?;
+        }
+        Ok(())
+    }
+
+    /// What names a namespace of the host, such as `uts:[4026531838]`.
+    pub fn namespace(&self, kind: &str) -> Result<String> {
+        let link = fs::read_link(format!("/proc/thread-self/ns/{kind}"));
+        let link = link.with_context(|| format!("read the name of the {kind} namespace"))?;
+        Ok(link.to_string_lossy().into_owned())
+    }
+
+    /// Makes the cgroup file system read-only for the programs started from now on.
+    pub fn make_cgroups_read_only(&self) -> Result<()> {
+        let guard = self
+            .guard
+            .as_ref()
+            .context("there is no cgroup to make read-only")?;
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(
+            None::<&str>,
+            &guard.mount_point,
+            None::<&str>,
+            flags,
+            None::<&str>,
+        )
+        .context("make the cgroup file system read-only")
+    }
+
+    /// Ends every process that came from the program under test.
+    pub fn kill_all(&self) {
+        if let Some(guard) = &self.guard {
+            kill_members(&guard.mount_point);
+        }
+    }
+}
+
+const NEEDS_ROOT: &str = "these tests need root: `sudo -E env PATH=\"$PATH\" cargo test`";
+
+impl Guard {
+    fn enter() -> Result<Self> {
+        let cgroup = Cgroup::with_cap(MAX_PROCESSES)?;
+        let mount_point = cgroup
+            .path
+            .parent()
+            .context("find the mount point")?
+            .to_path_buf();
+        GUARDS
+            .lock()
+            .expect("no thread panics with this lock")
+            .push(cgroup.path.clone());
+        // Processes live in a leaf, or on cgroup v2 nobody could make a cgroup beside them.
+        fs::create_dir(cgroup.path.join("init")).context("make a cgroup to start in")?;
+        let control = cgroup.path.join("cgroup.subtree_control");
+        if control.exists() {
+            fs::write(&control, "+pids").context("write +pids to cgroup.subtree_control")?;
+        }
+        let entrance = tempfile::tempdir().context("make a temporary folder")?;
+        bind(&cgroup.path.join("init"), entrance.path())?;
+        bind(&cgroup.path, &mount_point)?;
+        Ok(Self {
+            mount_point,
+            entrance,
+            cgroup,
+        })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        kill_members(&self.mount_point);
+        umount2(&self.mount_point, MntFlags::MNT_DETACH).ok();
+        umount2(self.entrance.path(), MntFlags::MNT_DETACH).ok();
+        clear(&self.cgroup.path);
+        let mut guards = GUARDS.lock().expect("no thread panics with this lock");
+        guards.retain(|path| *path != self.cgroup.path);
+    }
+}
+
+fn bind(from: &Path, to: &Path) -> Result<()> {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .with_context(|| format!("mount {} on {}", from.display(), to.display()))
+}
+
+/// Ends all programs under test in this process, and removes their cgroups: for Ctrl-C.
+pub fn clear_all() {
+    for cgroup in GUARDS
+        .lock()
+        .expect("no thread panics with this lock")
+        .iter()
+    {
+        clear(cgroup);
+        fs::remove_dir(cgroup).ok();
+    }
+}
+
+/// Kills what is in the cgroup at `path` and removes the cgroups below it.
+fn clear(path: &Path) {
+    kill_members(path);
+    for child in descendants(path)
+        .iter()
+        .rev()
+        .filter(|child| *child != path)
+    {
+        // A cgroup stays busy for a moment after its last process has ended.
+        eventually("a cgroup to be removed", || fs::remove_dir(child).ok()).ok();
+    }
+}
+
+fn kill_members(path: &Path) {
+    // A process that forks meanwhile is in the list the next time.
+    eventually("killed processes to end", || {
+        let pids: Vec<i32> = descendants(path)
+            .iter()
+            .flat_map(|cgroup| members(cgroup))
+            .collect();
+        for pid in &pids {
+            kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
+        }
+        pids.is_empty().then_some(())
+    })
+    .ok();
+}
+
+/// The cgroup at `path` and all below it, parents first.
+fn descendants(path: &Path) -> Vec<PathBuf> {
+    let mut found = vec![path.to_path_buf()];
+    let mut next = 0;
+    while next < found.len() {
+        let entries = fs::read_dir(&found[next]).into_iter().flatten().flatten();
+        found.extend(
+            entries
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
+        next += 1;
+    }
+    found
+}
+
+fn members(cgroup: &Path) -> Vec<i32> {
+    let procs = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    procs.lines().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn command_line(pid: i32) -> String {
+    let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&cmdline)
+        .replace('\0', " ")
+        .trim_end()
+        .to_owned()
+}
+
+/// The first thing in which two snapshots differ, in words.
+fn difference(before: &Snapshot, now: &Snapshot) -> String {
+    if before.hostname != now.hostname {
+        return format!("hostname {} instead of {}", now.hostname, before.hostname);
+    }
+    if before.files != now.files {
+        return format!("files in the working directory: {:?}", now.files);
+    }
+    let before: BTreeSet<&str> = before.mounts.lines().collect();
+    let now: BTreeSet<&str> = now.mounts.lines().collect();
+    let new: Vec<_> = now.difference(&before).collect();
+    let gone: Vec<_> = before.difference(&now).collect();
+    format!("mounts that are new: {new:?}; mounts that are gone: {gone:?}")
+}

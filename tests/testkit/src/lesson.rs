@@ -1,0 +1,286 @@
+//! What the steps teach: each promise is asked of the step that makes it and of all later
+//! ones. The functions stand in the order of the steps.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::host::{eventually, scaled};
+use crate::program::{Program, Running};
+use crate::suite::{Promise, promises};
+
+/// All lessons.
+pub const ALL: &[Promise] = promises! {
+    2..=8 => [
+        executes_the_command,
+        waits_until_the_command_has_ended,
+        passes_standard_input_on,
+        runs_a_shell_in_a_terminal,
+    ],
+    3..=8 => [keeps_a_new_hostname_inside],
+    4..=8 => [sets_the_hostname_before_the_command_starts],
+    5..=8 => [numbers_its_processes_from_1],
+    6..=8 => [
+        shows_the_root_filesystem_as_root,
+        starts_in_the_new_root,
+        has_the_root_filesystem_as_root_on_the_host,
+        cannot_see_above_its_root,
+    ],
+    7..=8 => [
+        sees_only_its_own_processes,
+        mounts_proc_without_setuid_devices_and_programs,
+        keeps_its_mounts_inside,
+        keeps_a_mount_of_the_command_inside,
+    ],
+    8..=8 => [
+        is_in_a_cgroup_with_a_cap_of_20,
+        stops_a_fork_bomb,
+        has_a_cgroup_for_each_container,
+    ],
+};
+
+fn executes_the_command(program: &Program) -> Result<()> {
+    program
+        .run(&["echo", "Hello,", "world"])
+        .end()?
+        .exits(0)?
+        .prints("Hello, world")?;
+    Ok(())
+}
+
+fn waits_until_the_command_has_ended(program: &Program) -> Result<()> {
+    let start = Instant::now();
+    let ended = program.run_shell("sleep 0.2; echo done").end()?;
+    ended.exits(0)?.prints("done")?;
+    ended.expected(
+        "an end after 0.2 s",
+        start.elapsed() >= Duration::from_millis(200),
+    )?;
+    Ok(())
+}
+
+fn passes_standard_input_on(program: &Program) -> Result<()> {
+    let call = program.run(&["cat"]).with_input("one line\nand another\n");
+    call.end()?.exits(0)?.prints("one line\nand another")?;
+    Ok(())
+}
+
+fn runs_a_shell_in_a_terminal(program: &Program) -> Result<()> {
+    let mut terminal = program.run(&["bash", "--norc"]).in_terminal()?;
+    terminal.type_line("echo $((6 * 7))")?;
+    terminal.wait_for("42")?;
+    terminal.type_line("exit 3")?;
+    terminal.exits(3)
+}
+
+fn keeps_a_new_hostname_inside(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    program
+        .run_shell("hostname inside && hostname")
+        .end()?
+        .exits(0)?
+        .prints("inside")?;
+    program.host.expect_unchanged(&before)
+}
+
+fn sets_the_hostname_before_the_command_starts(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    program
+        .run(&["hostname"])
+        .end()?
+        .exits(0)?
+        .prints("container")?;
+    program.host.expect_unchanged(&before)
+}
+
+fn numbers_its_processes_from_1(program: &Program) -> Result<()> {
+    // PID 1 is the command, or a process that has started it.
+    let ended = program.run_shell("echo $$").end()?;
+    let holds = ["1", "2"].contains(&ended.last_line());
+    ended
+        .exits(0)?
+        .expected("1 or 2 as the PID of the shell", holds)?;
+    Ok(())
+}
+
+fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
+    let names = fs::read_dir(&program.rootfs).context("list the root filesystem")?;
+    let names = names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<Result<Vec<_>>>()?;
+    names.sort();
+    let call = program.run(&["ls", "-A", "/"]).with_env("LC_ALL", "C");
+    call.end()?.exits(0)?.prints(&names.join("\n"))?;
+    Ok(())
+}
+
+fn starts_in_the_new_root(program: &Program) -> Result<()> {
+    program.run_shell("pwd -P").end()?.exits(0)?.prints("/")?;
+    Ok(())
+}
+
+fn has_the_root_filesystem_as_root_on_the_host(program: &Program) -> Result<()> {
+    let _running = program.run(&["sleep", "1000"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let link = format!("/proc/{pid}/root");
+    let seen = fs::read_link(&link).with_context(|| format!("read {link}"))?;
+    let expected = program
+        .rootfs
+        .canonicalize()
+        .context("find the root filesystem")?;
+    // After pivot_root(2) the link reads `/`: then the folder behind it decides.
+    let is_same = seen == expected || is_same_folder(Path::new(&link), &expected)?;
+    ensure!(
+        is_same,
+        "expected: {link} points at {}\nseen:     {}",
+        expected.display(),
+        seen.display()
+    );
+    Ok(())
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let one = fs::metadata(one).context("look at the command's root")?;
+    let other = fs::metadata(other).context("look at the root filesystem")?;
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+fn cannot_see_above_its_root(program: &Program) -> Result<()> {
+    let script = "cd / && cd ../.. && test \"$(ls -A .)\" = \"$(ls -A /)\" && pwd -P";
+    program.run_shell(script).end()?.exits(0)?.prints("/")?;
+    Ok(())
+}
+
+fn sees_only_its_own_processes(program: &Program) -> Result<()> {
+    // The shell, and one that started it if there is one.
+    let ended = program.run_shell("cd /proc && echo [0-9]*").end()?;
+    let holds = ["1", "1 2"].contains(&ended.last_line());
+    ended
+        .exits(0)?
+        .expected("1, or 1 and 2, as all the PIDs in /proc", holds)?;
+    Ok(())
+}
+
+fn mounts_proc_without_setuid_devices_and_programs(program: &Program) -> Result<()> {
+    let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
+    let line = ended
+        .stdout
+        .lines()
+        .rfind(|line| line.split(' ').nth(4) == Some("/proc"));
+    let options = line
+        .and_then(|line| line.split(' ').nth(5))
+        .unwrap_or_default();
+    let holds = ["nosuid", "nodev", "noexec"]
+        .iter()
+        .all(|option| options.split(',').any(|seen| seen == *option));
+    ended
+        .exits(0)?
+        .expected("/proc mounted nosuid, nodev and noexec", holds)?;
+    Ok(())
+}
+
+fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
+    running.wait_for("started")?;
+    program.host.expect_unchanged(&before)?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?;
+    program.host.expect_unchanged(&before)
+}
+
+fn keeps_a_mount_of_the_command_inside(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let script = "mount -t tmpfs none /tmp && touch /tmp/here && echo mounted; exec sleep 1000";
+    let mut running = program.run_shell(script).start()?;
+    running.wait_for("mounted")?;
+    program.host.expect_unchanged(&before)?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?;
+    program.host.expect_unchanged(&before)
+}
+
+/// Starts a container that sleeps in 15 processes, and waits until all of them are there.
+fn start_sleepers<'a>(program: &'a Program, seconds: &str) -> Result<Running<'a>> {
+    let script = format!("for i in $(seq 15); do sleep {seconds} & done; echo started; wait");
+    let mut running = program.run(&["bash", "-c", &script]).start()?;
+    running.wait_for("started")?;
+    Ok(running)
+}
+
+fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
+    let _running = program.run(&["sleep", "1000"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let cgroup = program.host.cgroup_of(pid)?;
+    let max = read(&cgroup.join("pids.max"))?;
+    ensure!(max == "20", "expected: 20 in pids.max\nseen:     {max}");
+    Ok(())
+}
+
+fn stops_a_fork_bomb(program: &Program) -> Result<()> {
+    // The sleep marks the cgroup. `exec` keeps bash from forking for it.
+    let script = ":() { : | : & }; : ; exec sleep 1000";
+    let running = program.run(&["bash", "-c", script]).start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let cgroup = program.host.cgroup_of(pid)?;
+    let refused = || {
+        let events = read(&cgroup.join("pids.events")).ok()?;
+        let count = events
+            .strip_prefix("max ")?
+            .lines()
+            .next()?
+            .parse::<u64>()
+            .ok()?;
+        (count > 0).then_some(())
+    };
+    eventually("a refused fork in pids.events", refused)?;
+    let start = Instant::now();
+    while start.elapsed() < scaled(300) {
+        let current: u32 = read(&cgroup.join("pids.current"))?
+            .parse()
+            .context("read a number")?;
+        ensure!(
+            current <= 20,
+            "expected: at most 20 processes\nseen:     {current} in pids.current"
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
+    running.signal(Signal::SIGTERM)?;
+    running.end()?;
+    program.host.expect_nothing_left()
+}
+
+fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
+    // Two times 15 would not fit into one cap of 20.
+    let _one = start_sleepers(program, "1001")?;
+    let _other = start_sleepers(program, "1002")?;
+    let one = program
+        .host
+        .cgroup_of(program.host.find_process(&["sleep", "1001"])?)?;
+    let other = program
+        .host
+        .cgroup_of(program.host.find_process(&["sleep", "1002"])?)?;
+    ensure!(
+        one != other,
+        "expected: two cgroups\nseen:     both in {}",
+        one.display()
+    );
+    for cgroup in [one, other] {
+        let count = read(&cgroup.join("cgroup.procs"))?.lines().count();
+        ensure!(
+            (16..=20).contains(&count),
+            "expected: 15 sleeping processes and their shell in {}\nseen:     {count} processes",
+            cgroup.display()
+        );
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(text.trim_end().to_owned())
+}

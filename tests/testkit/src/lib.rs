@@ -1,0 +1,39 @@
+//! Runs a container program safely, and tells from outside what it can do.
+//!
+//! - [`host`]: the machine as a program under test may see it, and nothing of the real one
+//!   that it could harm.
+//! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
+//! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
+//! - [`own`]: what only our own steps show.
+//! - [`suite`]: put these together for one step, and run them.
+//!
+//! Nothing here knows how a program does what it does. With `CONTAINER=/path/to/program`
+//! in the environment the same tests are asked of a program in any language.
+
+#[cfg(feature = "suite")]
+pub mod dependable;
+#[cfg(feature = "suite")]
+pub mod host;
+#[cfg(feature = "suite")]
+pub mod lesson;
+#[cfg(feature = "suite")]
+pub mod own;
+#[cfg(feature = "suite")]
+pub mod program;
+#[cfg(feature = "suite")]
+pub mod suite;
+
+/// Makes cgroups the way step 8 does: it knows where, on every layout.
+#[cfg(feature = "suite")]
+#[path = "../../../step08-cgroup/src/cgroup.rs"]
+#[expect(dead_code, reason = "the testkit lets a shell join")]
+mod cgroup;
+
+/// Makes root filesystems: the program that chapter 6 is about.
+#[cfg(feature = "suite")]
+#[path = "../../../step06-chroot/src/bin/rootfs.rs"]
+#[expect(
+    dead_code,
+    reason = "only its function `make` is called, not its `main`"
+)]
+mod rootfs;

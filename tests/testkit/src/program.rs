@@ -1,0 +1,439 @@
+//! Starts the program under test, and looks at what it does.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::host::{Host, scaled};
+
+/// A program under test on a host of its own.
+pub struct Program {
+    /// Where the program is.
+    pub path: PathBuf,
+    /// The root filesystem that `ROOTFS` names for it.
+    pub rootfs: PathBuf,
+    /// The host that it runs on.
+    pub host: Host,
+}
+
+impl Program {
+    /// `PROGRAM run COMMAND...`, not started yet.
+    pub fn run(&self, command: &[&str]) -> Call<'_> {
+        let command: Vec<&str> = [&["run"], command].concat();
+        self.call(&command)
+    }
+
+    /// `PROGRAM run sh -c SCRIPT`, not started yet.
+    pub fn run_shell(&self, script: &str) -> Call<'_> {
+        self.run(&["sh", "-c", script])
+    }
+
+    /// `PROGRAM ARGS...`, not started yet.
+    pub fn call(&self, args: &[&str]) -> Call<'_> {
+        Call {
+            program: self,
+            path: self.path.clone(),
+            prefix: Vec::new(),
+            args: args.iter().map(OsString::from).collect(),
+            env: vec![("ROOTFS".into(), self.rootfs.clone().into())],
+            input: String::new(),
+            output: None,
+        }
+    }
+}
+
+/// How the program is to be started.
+#[must_use = "nothing has been started yet"]
+pub struct Call<'a> {
+    program: &'a Program,
+    path: PathBuf,
+    prefix: Vec<OsString>,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    input: String,
+    output: Option<Stdio>,
+}
+
+impl<'a> Call<'a> {
+    /// Puts a word in front of the program, as in `unshare -r PROGRAM run COMMAND`.
+    pub fn with_prefix(mut self, words: &[&str]) -> Self {
+        self.prefix.extend(words.iter().map(OsString::from));
+        self
+    }
+
+    /// Starts the program from another place, where it is the same.
+    pub fn at(mut self, path: PathBuf) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// Adds an argument that need not be UTF-8.
+    pub fn with_arg(mut self, arg: &OsStr) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Sets an environment variable for the program.
+    pub fn with_env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the program something to read from its standard input, which is else empty.
+    pub fn with_input(mut self, text: &str) -> Self {
+        self.input = text.to_owned();
+        self
+    }
+
+    /// Sends the program's standard output elsewhere; [`Ended::prints`] then sees none.
+    pub fn with_output(mut self, output: impl Into<Stdio>) -> Self {
+        self.output = Some(output.into());
+        self
+    }
+
+    /// Starts the program and waits for it to end.
+    pub fn end(self) -> Result<Ended> {
+        self.start()?.end()
+    }
+
+    /// Starts the program.
+    pub fn start(mut self) -> Result<Running<'a>> {
+        let mut input = tempfile::tempfile().context("make a file for standard input")?;
+        input
+            .write_all(self.input.as_bytes())
+            .context("write standard input")?;
+        input
+            .seek(SeekFrom::Start(0))
+            .context("rewind standard input")?;
+        // Files and not pipes: a process that is left behind would keep a pipe open.
+        let stdout = tempfile::tempfile().context("make a file for standard output")?;
+        let stderr = tempfile::tempfile().context("make a file for standard error")?;
+        let output = match self.output.take() {
+            Some(output) => output,
+            None => stdout.try_clone().context("share a file")?.into(),
+        };
+        let words = self.to_string();
+        let child = self
+            .command()
+            .stdin(input)
+            .stdout(output)
+            .stderr(stderr.try_clone().context("share a file")?)
+            .spawn()
+            .with_context(|| format!("start {words}"))?;
+        Ok(Running {
+            program: self.program,
+            words,
+            child,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Starts the program in a terminal of its own.
+    pub fn in_terminal(self) -> Result<Terminal<'a>> {
+        let words = self.to_string();
+        let limit = u64::try_from(scaled(5_000).as_millis())?;
+        let session = spawn_command(self.command(), Some(limit))
+            .with_context(|| format!("start {words} in a terminal"))?;
+        Ok(Terminal {
+            program: self.program,
+            words,
+            session,
+        })
+    }
+
+    fn command(&self) -> Command {
+        let host = &self.program.host;
+        // This shell moves into the test's cgroup, and then becomes the program.
+        let mut command = match host.entrance() {
+            Some(entrance) => {
+                let mut shell = Command::new("sh");
+                shell
+                    .args(["-c", "echo 0 >\"$0\" && exec \"$@\""])
+                    .arg(entrance);
+                shell.args(&self.prefix);
+                shell.arg(&self.path);
+                shell
+            }
+            None => match self.prefix.split_first() {
+                Some((first, rest)) => {
+                    let mut command = Command::new(first);
+                    command.args(rest).arg(&self.path);
+                    command
+                }
+                None => Command::new(&self.path),
+            },
+        };
+        command
+            .args(&self.args)
+            .current_dir(host.folder.path())
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("CONTAINER")
+            .envs(self.env.iter().cloned());
+        command
+    }
+}
+
+/// The command line, as one would type it.
+impl std::fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.path.file_name().unwrap_or_default().to_owned();
+        let words = self.prefix.iter().chain(Some(&name)).chain(&self.args);
+        let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A program that has been started, with no terminal.
+pub struct Running<'a> {
+    program: &'a Program,
+    words: String,
+    child: Child,
+    stdout: File,
+    stderr: File,
+}
+
+impl Running<'_> {
+    /// The program's own PID.
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().expect("a PID fits into an i32")
+    }
+
+    /// Sends a signal to the program itself.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(self.pid()), signal).with_context(|| {
+            format!(
+                "ran:      {}\nseen:     {signal} could not be sent",
+                self.words
+            )
+        })
+    }
+
+    /// Waits until standard output has this line. A word in a line would not do: the
+    /// program may print the command line, where the word stands too.
+    pub fn wait_for(&mut self, line: &str) -> Result<()> {
+        let start = Instant::now();
+        while !read_all(&self.stdout)?.lines().any(|seen| seen == line) {
+            if start.elapsed() > scaled(5_000) || self.has_ended()? {
+                let ended = self.take_down()?;
+                let holds = ended.stdout.lines().any(|seen| seen == line);
+                let what = format!("the line {line:?} on standard output");
+                return ended.expected(&what, holds).map(|_| ());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Waits for the program to end.
+    pub fn end(mut self) -> Result<Ended> {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(500);
+        while !self.has_ended()? {
+            if start.elapsed() > scaled(10_000) {
+                let limit = scaled(10_000);
+                let ended = self.take_down()?;
+                bail!("{}", ended.report(&format!("an end within {limit:?}")));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+        self.take_down()
+    }
+
+    fn has_ended(&mut self) -> Result<bool> {
+        Ok(self
+            .child
+            .try_wait()
+            .context("wait for the program")?
+            .is_some())
+    }
+
+    fn take_down(&mut self) -> Result<Ended> {
+        if !self.has_ended()? {
+            self.program.host.kill_all();
+            self.child.kill().context("kill the program")?;
+        }
+        Ok(Ended {
+            words: self.words.clone(),
+            status: self.child.wait().context("wait for the program")?,
+            stdout: read_all(&self.stdout)?,
+            stderr: read_all(&self.stderr)?,
+        })
+    }
+}
+
+/// How a program ended.
+pub struct Ended {
+    words: String,
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Its standard output; what is not UTF-8 is replaced.
+    pub stdout: String,
+    /// Its standard error; what is not UTF-8 is replaced.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The exit status as a shell shows it: 128 + n for an end by signal n.
+    pub fn code(&self) -> i32 {
+        let signal = self.status.signal().map(|number| 128 + number);
+        self.status.code().or(signal).unwrap_or(-1)
+    }
+
+    /// Fails unless the exit status is `code`.
+    pub fn exits(&self, code: i32) -> Result<&Self> {
+        self.expected(&format!("exit status {code}"), self.code() == code)
+    }
+
+    /// Fails unless standard output ends with these lines. What comes before them is the
+    /// program's own talk, such as `Running [...]`.
+    pub fn prints(&self, lines: &str) -> Result<&Self> {
+        let before = self.stdout.strip_suffix(&format!("{lines}\n"));
+        let holds = before.is_some_and(|text| text.is_empty() || text.ends_with('\n'));
+        self.expected(&format!("{lines:?} at the end of standard output"), holds)
+    }
+
+    /// Fails unless standard output is these lines and no more.
+    pub fn prints_only(&self, lines: &str) -> Result<&Self> {
+        let holds = self.stdout == format!("{lines}\n");
+        self.expected(&format!("{lines:?} as all of standard output"), holds)
+    }
+
+    /// Fails unless standard error has each of `parts` in it.
+    pub fn complains(&self, parts: &[&str]) -> Result<&Self> {
+        for part in parts {
+            let holds = self.stderr.contains(part);
+            self.expected(&format!("{part:?} in standard error"), holds)?;
+        }
+        Ok(self)
+    }
+
+    /// Fails if a Rust program has panicked.
+    pub fn does_not_panic(&self) -> Result<&Self> {
+        let holds = self.code() != 101 && !self.stderr.contains("panicked at");
+        self.expected("an error message, and no panic", holds)
+    }
+
+    /// The last line of standard output.
+    pub fn last_line(&self) -> &str {
+        self.stdout.lines().last().unwrap_or_default()
+    }
+
+    /// Fails, and tells what was run, expected and seen, unless `holds`.
+    pub fn expected(&self, what: &str, holds: bool) -> Result<&Self> {
+        ensure!(holds, "{}", self.report(what));
+        Ok(self)
+    }
+
+    fn report(&self, expected: &str) -> String {
+        let mut report = format!(
+            "ran:      {}\nexpected: {expected}\nseen:     exit status {}",
+            self.words,
+            self.code()
+        );
+        for (name, text) in [("output", &self.stdout), ("error", &self.stderr)] {
+            if !text.is_empty() {
+                let lines = text.trim_end().replace('\n', "\n          | ");
+                write!(report, "\n          standard {name}:\n          | {lines}").ok();
+            }
+        }
+        report
+    }
+}
+
+/// A program that has been started in a terminal.
+pub struct Terminal<'a> {
+    program: &'a Program,
+    words: String,
+    session: PtySession,
+}
+
+impl Terminal<'_> {
+    /// Waits until this line is on the screen.
+    pub fn wait_for(&mut self, line: &str) -> Result<()> {
+        let words = &self.words;
+        match self.session.exp_regex(&format!("(^|[\\r\\n]){line}\\r\\n")) {
+            Ok(_) => Ok(()),
+            Err(error) => bail!(
+                "ran:      {words}, in a terminal\nexpected: the line {line:?}\nseen:     {error}"
+            ),
+        }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        self.session.send_line(line).context("type a line")?;
+        Ok(())
+    }
+
+    /// Types a control character: `press('c')` is Ctrl-C.
+    pub fn press(&mut self, key: char) -> Result<()> {
+        self.session.send_control(key).context("press a key")?;
+        self.session.flush().context("press a key")
+    }
+
+    /// Waits for the program to end, and fails unless its exit status is `code`.
+    pub fn exits(mut self, code: i32) -> Result<()> {
+        let rest = self.session.exp_eof().map_err(|error| {
+            anyhow::anyhow!(
+                "ran:      {}, in a terminal\nexpected: its end\nseen:     {error}",
+                self.words
+            )
+        })?;
+        let seen = match self
+            .session
+            .process()
+            .wait()
+            .context("wait for the program")?
+        {
+            WaitStatus::Exited(_, code) => code,
+            WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
+            status => bail!("the program has not ended: {status:?}"),
+        };
+        ensure!(
+            seen == code,
+            "ran:      {}, in a terminal\nexpected: exit status {code}\nseen:     {seen}, after {rest:?}",
+            self.words
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        // A shell at a terminal ignores the SIGTERM that the session would send it.
+        self.program.host.kill_all();
+    }
+}
+
+/// All that a file holds by now. Reading must not move the offset, at which the program,
+/// which shares it, goes on writing.
+fn read_all(file: &File) -> Result<String> {
+    let length = file.metadata().context("look at the output")?.len();
+    let mut bytes = vec![0; usize::try_from(length)?];
+    file.read_exact_at(&mut bytes, 0)
+        .context("read the output")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
