@@ -38,7 +38,7 @@ fn start() -> Result<ExitCode> {
     match word.to_str() {
         Some("run") if !argv.is_empty() => run(&argv),
         Some("--help" | "-h") => help(),
-        _ => bail!(USAGE),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
 

@@ -43,7 +43,7 @@ fn start() -> Result<ExitCode> {
         Some("run") if !argv.is_empty() => run(&argv),
         Some("child") if !argv.is_empty() => child(&argv),
         Some("--help" | "-h") => help(),
-        _ => bail!(USAGE),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
 

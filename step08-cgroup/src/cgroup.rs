@@ -10,7 +10,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::unistd::{AccessFlags, access};
 
 /// A cgroup of our own. It is removed when this value goes out of scope, on the way
@@ -29,7 +29,7 @@ impl Cgroup {
         let nanoseconds = UNIX_EPOCH.elapsed().context("read the clock")?.as_nanos();
         let path = parent.join(format!("container-{}-{nanoseconds}", process::id()));
         // On this file system a directory is a cgroup, and mkdir(2) makes one.
-        fs::create_dir(&path).with_context(|| refused(&parent))?;
+        fs::create_dir(&path).map_err(|error| anyhow!(refused(&parent, &error)))?;
         let cgroup = Self { path };
         write(&cgroup.path.join("pids.max"), &max.to_string())?;
         Ok(cgroup)
@@ -153,13 +153,17 @@ fn enable_pids(parent: &Path) -> Result<()> {
     write(&control, "+pids")
 }
 
-/// Says what was refused, and whom to ask.
-fn refused(parent: &Path) -> String {
-    format!(
-        "make a cgroup in {} (without root it takes a delegated one: \
-         `systemd-run --user --scope -p Delegate=yes COMMAND`)",
-        parent.display()
-    )
+/// Says what was refused, why, and what to do about it.
+fn refused(parent: &Path, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "; without root it takes a delegated cgroup, such as `systemd-run --user --scope \
+             -p Delegate=yes` makes for the command that follows"
+        }
+        ErrorKind::ReadOnlyFilesystem => "; a container needs `--privileged` to write there",
+        _ => "",
+    };
+    format!("make a cgroup in {}: {error}{advice}", parent.display())
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -56,7 +56,7 @@ fn start() -> Result<ExitCode> {
         Some("run") if !argv.is_empty() => run(&argv),
         Some("child") if !argv.is_empty() => child(&argv),
         Some("--help" | "-h") => help(),
-        _ => bail!(USAGE),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
 
@@ -83,7 +83,8 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
         bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
     }
     // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
-    // it kills all that is left in the PID namespace. So nothing outlives `run`.
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
     announce("Running in child", argv)?;
     limit_processes()?;

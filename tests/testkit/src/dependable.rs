@@ -181,8 +181,8 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
 }
 
 fn leaves_no_signal_blocked_in_the_command(program: &Program) -> Result<()> {
-    let _running = program.run(&["sleep", "1000"]).start()?;
-    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let _running = program.run(&["sleep", "1010"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1010"])?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read its status")?;
     let blocked = status
         .lines()
