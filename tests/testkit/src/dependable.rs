@@ -212,7 +212,9 @@ fn ends_at_a_key(program: &Program, key: char, code: i32) -> Result<()> {
 }
 
 fn stays_with_a_command_that_handles_ctrl_c(program: &Program) -> Result<()> {
-    let script = "trap 'echo caught' INT; echo started; read line; echo \"read $line\"; exit 4";
+    // It gets the signal from the terminal, and not once more from the program.
+    let script = "trap 'echo caught; caught=$((caught + 1))' INT; echo started; read line; \
+                  echo \"read $line\"; exit $((3 + caught))";
     let mut terminal = program.run(&["bash", "-c", script]).in_terminal()?;
     terminal.wait_for("started")?;
     terminal.press('c')?;

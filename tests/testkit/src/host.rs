@@ -164,19 +164,13 @@ impl Host {
         cgroups
     }
 
-    /// All processes that came from a program under test, by the host's numbers. Without a
-    /// cgroup to look into, all processes of this machine.
+    /// All processes that came from a program under test, by the host's numbers.
     pub fn processes(&self) -> Vec<i32> {
         let Some(guard) = &self.guard else {
-            let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-            return entries
-                .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-                .collect();
+            return Vec::new();
         };
-        descendants(&guard.mount_point)
-            .iter()
-            .flat_map(|cgroup| members(cgroup))
-            .collect()
+        let cgroups = descendants(&guard.mount_point);
+        cgroups.iter().flat_map(|cgroup| members(cgroup)).collect()
     }
 
     /// Waits for a process with just this command line, and returns the host's number for it.
@@ -188,7 +182,13 @@ impl Host {
         eventually(
             &format!("a process `{}` on the host", argv.join(" ")),
             || {
-                self.processes().into_iter().find(|pid| {
+                // Without a cgroup to look into, any process of this machine may be it.
+                let pids = if self.guard.is_some() {
+                    self.processes()
+                } else {
+                    all_processes()
+                };
+                pids.into_iter().find(|pid| {
                     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline == wanted)
                 })
             },
@@ -294,7 +294,9 @@ impl Host {
     }
 }
 
-const NEEDS_ROOT: &str = "these tests need root: `sudo -E env PATH=\"$PATH\" cargo test`";
+const NEEDS_ROOT: &str = "\
+    this test needs root: run `cargo test` as root, or let cargo run the tests with \
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E'";
 
 impl Guard {
     fn enter() -> Result<Self> {
@@ -400,6 +402,12 @@ fn descendants(path: &Path) -> Vec<PathBuf> {
 fn members(cgroup: &Path) -> Vec<i32> {
     let procs = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
     procs.lines().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn all_processes() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.parse().ok()).collect()
 }
 
 fn command_line(pid: i32) -> String {
