@@ -5,7 +5,7 @@
 //!
 //! Read: hier(7), ldd(1), ld.so(8), mknod(2).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -120,7 +120,7 @@ fn provide(dir: &Path, fresh: bool, programs: &[OsString]) -> Result<ExitCode> {
     }
     if is_there && !fresh {
         let mut rootfs = Rootfs::at(dir);
-        rootfs.take_all(programs)?;
+        rootfs.take_named(programs)?;
         return say(&format!("{name}: added {}", rootfs.summary()));
     }
     let rootfs = make(dir, programs)?;
@@ -144,23 +144,24 @@ pub fn make(dir: &Path, programs: &[OsString]) -> Result<Rootfs> {
 }
 
 fn fill(dir: &Path, programs: &[OsString]) -> Result<Rootfs> {
-    let mut rootfs = Rootfs::at(dir);
-    rootfs.make_tree()?;
+    let mut paths = Vec::new();
     for (package, names) in NEEDED {
         for name in *names {
-            let path = find_program(OsStr::new(name)).with_context(|| {
+            let path = find_program(OsStr::new(name));
+            paths.push(path.with_context(|| {
                 format!("no {name} on this machine: `apt-get install {package}` brings it")
-            })?;
-            rootfs.take(&path)?;
+            })?);
         }
     }
-    for path in WELCOME
-        .iter()
-        .filter_map(|name| find_program(OsStr::new(name)))
-    {
-        rootfs.take(&path)?;
-    }
-    rootfs.take_all(programs)?;
+    paths.extend(
+        WELCOME
+            .iter()
+            .filter_map(|name| find_program(OsStr::new(name))),
+    );
+    let mut rootfs = Rootfs::at(dir);
+    rootfs.make_tree()?;
+    rootfs.take(&paths)?;
+    rootfs.take_named(programs)?;
     rootfs.take_terminals()?;
     Ok(rootfs)
 }
@@ -261,18 +262,22 @@ impl Rootfs {
         Ok(())
     }
 
-    fn take_all(&mut self, programs: &[OsString]) -> Result<()> {
-        for program in programs {
-            let path = find_program(program)
-                .with_context(|| format!("no program {} here", program.to_string_lossy()))?;
-            self.take(&path)?;
+    fn take_named(&mut self, programs: &[OsString]) -> Result<()> {
+        let find = |program: &OsString| {
+            let name = program.to_string_lossy();
+            find_program(program).with_context(|| format!("no program {name} on this machine"))
+        };
+        let paths = programs.iter().map(find).collect::<Result<Vec<_>>>()?;
+        if paths.is_empty() {
+            Ok(())
+        } else {
+            self.take(&paths)
         }
-        Ok(())
     }
 
-    /// Copies a program into /usr/bin, and the libraries it needs to where it looks for them.
-    fn take(&mut self, program: &Path) -> Result<()> {
-        for library in libraries(program)? {
+    /// Copies programs into /usr/bin, and the libraries they need to where they look for them.
+    fn take(&mut self, programs: &[PathBuf]) -> Result<()> {
+        for library in libraries(programs)? {
             let beside = library.with_file_name("libnss_files.so.2");
             // Until version 2.34 the C library opens this by itself, to read /etc/passwd.
             if library.ends_with("libc.so.6") && beside.exists() {
@@ -280,9 +285,12 @@ impl Rootfs {
             }
             self.copy(&library, &library)?;
         }
-        let name = program.file_name().context("find the program's name")?;
-        self.programs.push(name.to_string_lossy().into_owned());
-        self.copy(program, &Path::new("/usr/bin").join(name))
+        for program in programs {
+            let name = program.file_name().context("find the program's name")?;
+            self.programs.push(name.to_string_lossy().into_owned());
+            self.copy(program, &Path::new("/usr/bin").join(name))?;
+        }
+        Ok(())
     }
 
     /// Copies what terminals can do, without which bash cannot edit its command line.
@@ -357,23 +365,24 @@ fn find_program(name: &OsStr) -> Option<PathBuf> {
         .find(|path| access(path, AccessFlags::X_OK).is_ok() && path.is_file())
 }
 
-/// The shared libraries that a program needs, and the loader that finds them.
+/// The shared libraries that programs need, and the loader that finds them.
 ///
-/// ldd(1) has three kinds of lines: `NAME => PATH (ADDRESS)`, `PATH (ADDRESS)`, and a name
-/// alone for what the kernel brings. It fails for a program without libraries.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
-    let ldd = Command::new("ldd").arg(program).env("LC_ALL", "C").output();
+/// ldd(1) has four kinds of lines: `PROGRAM:`, `NAME => PATH (ADDRESS)`, `PATH (ADDRESS)`,
+/// and a name alone for what the kernel brings. A program without libraries is no error.
+fn libraries(programs: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
+    let ldd = Command::new("ldd")
+        .args(programs)
+        .env("LC_ALL", "C")
+        .output();
     let lines = String::from_utf8_lossy(&ldd.context("execute ldd")?.stdout).into_owned();
     if let Some(line) = lines.lines().find(|line| line.ends_with("not found")) {
         bail!(
-            "{} cannot run on this machine: {}",
-            program.display(),
+            "a program lacks a library on this machine, and cannot run: {}",
             line.trim()
         );
     }
-    let paths = lines
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'));
+    let words = lines.split_whitespace();
+    let paths = words.filter(|word| word.starts_with('/') && !word.ends_with(':'));
     Ok(paths.map(PathBuf::from).collect())
 }
 

@@ -69,7 +69,7 @@ pub struct Snapshot {
 
 /// The host of one test.
 pub struct Host {
-    /// An empty folder: the working directory of every program that is started.
+    /// A folder that is empty at first: the working directory of every program that is started.
     pub folder: TempDir,
     /// Where the pids hierarchy is mounted, and what is bound there. `None` without root.
     guard: Option<Guard>,
@@ -129,8 +129,14 @@ impl Host {
             )
             .context("change the propagation of /")?;
         }
-        let guard = Some(Guard::enter().context("make a cgroup for the program under test")?);
-        Ok(Self { folder, guard })
+        let guard = Guard::enter().context("make a cgroup for the program under test")?;
+        let host = Self {
+            folder,
+            guard: Some(guard),
+        };
+        // In memory, since some tests fill it with a whole root filesystem.
+        host.mount_tmpfs(host.folder.path(), "100m")?;
+        Ok(host)
     }
 
     /// The file that a process writes `0` to before it becomes the program under test.
@@ -290,6 +296,15 @@ impl Host {
     pub fn kill_all(&self) {
         if let Some(guard) = &self.guard {
             kill_members(&guard.mount_point);
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.guard.is_some() {
+            self.kill_all();
+            umount2(self.folder.path(), MntFlags::MNT_DETACH).ok();
         }
     }
 }

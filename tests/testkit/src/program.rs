@@ -251,8 +251,8 @@ impl Running<'_> {
         let start = Instant::now();
         let mut pause = Duration::from_micros(500);
         while !self.has_ended()? {
-            if start.elapsed() > scaled(10_000) {
-                let limit = scaled(10_000);
+            if start.elapsed() > scaled(20_000) {
+                let limit = scaled(20_000);
                 let ended = self.take_down()?;
                 bail!("{}", ended.report(&format!("an end within {limit:?}")));
             }

@@ -12,7 +12,7 @@ use anyhow::{Context, Error, Result, anyhow, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::host::{self, Host};
@@ -162,8 +162,12 @@ fn from_top(path: &Path) -> PathBuf {
 }
 
 /// On Ctrl-C and the like, ends what the tests have started before they end themselves.
+///
+/// It also makes up for a shell that starts the tests in the background, with SIGINT and
+/// SIGQUIT ignored: what has a handler here is back to its default in a new program.
 fn end_with_a_signal() {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).expect("no handler is forbidden");
+    let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]);
+    let mut signals = signals.expect("no handler is forbidden");
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             host::clear_all();
