@@ -31,6 +31,7 @@ impl Cgroup {
         // On this file system a directory is a cgroup, and mkdir(2) makes one.
         fs::create_dir(&path).map_err(|error| anyhow!(refused(&parent, &error)))?;
         let cgroup = Self { path };
+        enable_pids(&parent)?;
         write(&cgroup.path.join("pids.max"), &max.to_string())?;
         Ok(cgroup)
     }
@@ -79,9 +80,7 @@ fn find_parent() -> Result<PathBuf> {
     }
     let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
     let own = own.context("find a cgroup of version 2 in /proc/self/cgroup")?;
-    let parent = find_writable(&find_mount("cgroup2", "")?, Path::new(own));
-    enable_pids(&parent)?;
-    Ok(parent)
+    Ok(find_writable(&find_mount("cgroup2", "")?, Path::new(own)))
 }
 
 /// A mounted cgroup hierarchy.
@@ -132,10 +131,12 @@ fn find_writable(mount: &Mount, own: &Path) -> PathBuf {
 /// Gives the children of the cgroup at `parent` the pids controller, and so a `pids.max`.
 fn enable_pids(parent: &Path) -> Result<()> {
     let control = parent.join("cgroup.subtree_control");
-    if read(&control)?
-        .split_whitespace()
-        .any(|name| name == "pids")
-    {
+    // Version 1 has no such file: there, all have all controllers of their hierarchy.
+    if !control.exists() {
+        return Ok(());
+    }
+    let enabled = read(&control)?;
+    if enabled.split_whitespace().any(|name| name == "pids") {
         return Ok(());
     }
     // Processes live in the leaves ("no internal processes"). Only the real root is
