@@ -119,7 +119,7 @@ fn find_mount(kind: &str, option: &str) -> Result<Mount> {
 /// has been delegated to them, and move processes only within that.
 fn find_writable(mount: &Mount, own: &Path) -> PathBuf {
     let own = own.strip_prefix(&mount.root).unwrap_or(Path::new(""));
-    let path = mount.point.join(own);
+    let path: PathBuf = mount.point.components().chain(own.components()).collect();
     path.ancestors()
         .take_while(|cgroup| cgroup.starts_with(&mount.point))
         .filter(|cgroup| access(*cgroup, AccessFlags::W_OK).is_ok())
