@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,9 +23,7 @@ fn main() -> ExitCode {
         has_an_empty_proc,
         mounts_reach_the_host,
         takes_rootfs_in_the_current_folder_for_root,
-        rootfs_tells_what_it_took,
-        rootfs_keeps_one_that_is_there,
-        rootfs_makes_it_anew_when_asked,
+        rootfs_tells_what_it_took_and_keeps_it_unless_told,
         rootfs_leaves_a_folder_alone_that_it_did_not_make,
         rootfs_leaves_what_is_mounted_in_it_alone,
         rootfs_names_the_package_of_a_missing_program,
@@ -55,13 +54,17 @@ fn mounts_reach_the_host(program: &Program) -> Result<()> {
 }
 
 fn takes_rootfs_in_the_current_folder_for_root(program: &Program) -> Result<()> {
-    make(program, &[]).end()?.exits(0)?;
+    let link = program.host.folder.path().join("rootfs");
+    symlink(&program.rootfs, link).context("make a link")?;
     let unset = ["env", "--unset=ROOTFS"];
-    let ended = program
-        .run_shell("test -e /.made-by-rootfs && pwd")
-        .with_prefix(&unset)
-        .end()?;
-    ended.exits(0)?.prints("/")?;
+    let ended = program.run(&["ls", "/"]).with_prefix(&unset).end()?;
+    let expected = program.run(&["ls", "/"]).end()?;
+    let holds = ended
+        .stdout
+        .lines()
+        .skip(2)
+        .eq(expected.stdout.lines().skip(2));
+    ended.exits(0)?.expected("what is in rootfs", holds)?;
     Ok(())
 }
 
@@ -70,37 +73,27 @@ fn make<'a>(program: &'a Program, args: &[&str]) -> Call<'a> {
     program.call(args).at(env!("CARGO_BIN_EXE_rootfs").into())
 }
 
-fn rootfs_tells_what_it_took(program: &Program) -> Result<()> {
+fn rootfs_tells_what_it_took_and_keeps_it_unless_told(program: &Program) -> Result<()> {
     let ended = make(program, &["there"]).end()?;
     let parts = ["there: ", "bash", "ps", "libraries", " MB"];
     let holds = parts.iter().all(|part| ended.stdout.contains(part));
     ended
         .exits(0)?
         .expected("the programs, and the size", holds)?;
-    expect_files(program, &["there"])
-}
 
-fn rootfs_keeps_one_that_is_there(program: &Program) -> Result<()> {
-    make(program, &[]).end()?.exits(0)?;
-    let mark = program.host.folder.path().join("rootfs/root/mine");
+    let mark = program.host.folder.path().join("there/root/mine");
     fs::write(&mark, "mine").context("write a file")?;
-    let ended = make(program, &[]).end()?;
+    let ended = make(program, &["there"]).end()?;
     ended
         .exits(0)?
         .expected("`kept`", ended.stdout.contains("kept"))?;
     ended.expected("the file that was in it", mark.exists())?;
-    Ok(())
-}
 
-fn rootfs_makes_it_anew_when_asked(program: &Program) -> Result<()> {
-    make(program, &[]).end()?.exits(0)?;
-    let mark = program.host.folder.path().join("rootfs/root/mine");
-    fs::write(&mark, "mine").context("write a file")?;
-    let ended = make(program, &["--fresh"]).end()?;
+    let ended = make(program, &["there", "--fresh"]).end()?;
     ended
         .exits(0)?
         .expected("no file from before", !mark.exists())?;
-    expect_files(program, &["rootfs"])
+    expect_files(program, &["there"])
 }
 
 fn rootfs_leaves_a_folder_alone_that_it_did_not_make(program: &Program) -> Result<()> {
@@ -116,8 +109,10 @@ fn rootfs_leaves_a_folder_alone_that_it_did_not_make(program: &Program) -> Resul
 }
 
 fn rootfs_leaves_what_is_mounted_in_it_alone(program: &Program) -> Result<()> {
-    make(program, &[]).end()?.exits(0)?;
     let folder = program.host.folder.path().join("rootfs/tmp");
+    fs::create_dir_all(&folder).context("make a folder")?;
+    // With this file in it, it could be deleted.
+    fs::write(folder.with_file_name(".made-by-rootfs"), "").context("write a file")?;
     program.host.mount_tmpfs(&folder, "1m")?;
     fs::write(folder.join("mine"), "mine").context("write a file")?;
     let ended = make(program, &["--fresh"]).end()?;

@@ -132,6 +132,7 @@ fn provide(dir: &Path, fresh: bool, programs: &[OsString]) -> Result<ExitCode> {
 /// It grows beside `dir` and is moved there when it is whole, so that half of one is
 /// never found. What was at `dir` is deleted.
 pub fn make(dir: &Path, programs: &[OsString]) -> Result<Rootfs> {
+    refuse_mounts(dir)?;
     let part = beside(dir, "part");
     let made = fill(&part, programs).and_then(|rootfs| {
         put(&part, dir)?;
@@ -170,7 +171,6 @@ fn fill(dir: &Path, programs: &[OsString]) -> Result<Rootfs> {
 fn put(part: &Path, dir: &Path) -> Result<()> {
     let old = beside(dir, "old");
     if dir.exists() {
-        refuse_mounts(dir)?;
         fs::rename(dir, &old).with_context(|| format!("move {} away", dir.display()))?;
     }
     fs::rename(part, dir).with_context(|| format!("move the new files to {}", dir.display()))?;
@@ -179,9 +179,10 @@ fn put(part: &Path, dir: &Path) -> Result<()> {
 
 /// Deleting a folder deletes what is mounted in it: a user's home, at the worst.
 fn refuse_mounts(dir: &Path) -> Result<()> {
-    let dir = dir
-        .canonicalize()
-        .with_context(|| format!("find {}", dir.display()))?;
+    // A folder that is not there yet has nothing in it.
+    let Ok(dir) = dir.canonicalize() else {
+        return Ok(());
+    };
     let mounts = fs::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
     let mounts = String::from_utf8_lossy(&mounts).replace("\\040", " ");
     for line in mounts.lines() {

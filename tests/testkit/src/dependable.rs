@@ -241,10 +241,10 @@ fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
 
 fn ends_on_sigterm_at_any_moment(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
-    for moment in 0..24 {
+    for moment in 0..12 {
         let running = program.run(&["sleep", "1000"]).start()?;
-        // Up to 12 ms after its start: by then the command runs.
-        thread::sleep(scaled(1) * moment / 2);
+        // Up to 11 ms after its start: by then the command runs.
+        thread::sleep(scaled(1) * moment);
         running.signal(Signal::SIGTERM)?;
         running.end()?.exits(143)?;
         program.host.expect_nothing_left()?;

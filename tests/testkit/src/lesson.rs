@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::host::{eventually, scaled};
+use crate::host::eventually;
 use crate::program::{Program, Running};
 use crate::suite::{Promise, promises};
 
@@ -244,7 +244,7 @@ fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     };
     eventually("a refused fork in pids.events", refused)?;
     let start = Instant::now();
-    while start.elapsed() < scaled(300) {
+    while start.elapsed() < Duration::from_millis(300) {
         let current: u32 = read(&cgroup.join("pids.current"))?
             .parse()
             .context("read a number")?;
