@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,8 +94,6 @@ impl Drop for Exposed {
 
 struct Guard {
     mount_point: PathBuf,
-    /// Where the cgroup in which programs start is mounted a second time.
-    entrance: TempDir,
     cgroup: Cgroup,
 }
 
@@ -139,10 +138,14 @@ impl Host {
         Ok(host)
     }
 
-    /// The file that a process writes `0` to before it becomes the program under test.
+    /// The file that a process writes `0` to before it becomes the program under test: in
+    /// the guard's leaf, by way of the real host's mounts, on which nothing lies.
     pub fn entrance(&self) -> Option<PathBuf> {
         let guard = self.guard.as_ref()?;
-        Some(guard.entrance.path().join("cgroup.procs"))
+        // This is the main thread's root, which is in no namespace of a test.
+        let root = PathBuf::from(format!("/proc/{}/root", process::id()));
+        let cgroup = guard.cgroup.path.strip_prefix("/").ok()?;
+        Some(root.join(cgroup).join("init/cgroup.procs"))
     }
 
     /// What must be the same before, while, and after a container runs.
@@ -331,12 +334,9 @@ impl Guard {
         if control.exists() {
             fs::write(&control, "+pids").context("write +pids to cgroup.subtree_control")?;
         }
-        let entrance = tempfile::tempdir().context("make a temporary folder")?;
-        bind(&cgroup.path.join("init"), entrance.path())?;
         bind(&cgroup.path, &mount_point)?;
         Ok(Self {
             mount_point,
-            entrance,
             cgroup,
         })
     }
@@ -346,7 +346,6 @@ impl Drop for Guard {
     fn drop(&mut self) {
         kill_members(&self.mount_point);
         umount2(&self.mount_point, MntFlags::MNT_DETACH).ok();
-        umount2(self.entrance.path(), MntFlags::MNT_DETACH).ok();
         clear(&self.cgroup.path);
         let mut guards = GUARDS.lock().expect("no thread panics with this lock");
         guards.retain(|path| *path != self.cgroup.path);
