@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::pipe;
 
 use crate::host::scaled;
-use crate::program::{Ended, Program};
+use crate::program::{Call, Program};
 use crate::suite::{Promise, promises};
 
 /// All promises of this kind.
@@ -230,6 +229,7 @@ fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
         running.wait_for("started")?;
         running.signal(signal)?;
         running.end()?.exits(code)?;
+        program.host.expect_nothing_left()?;
     }
     let script = "trap 'echo caught; exit 5' TERM; echo started; while :; do sleep 0.01; done";
     let mut running = program.run(&["bash", "-c", script]).start()?;
@@ -284,16 +284,8 @@ const WITHOUT_ROOT: [&str; 3] = [
 ];
 
 fn says_what_to_do_without_root(program: &Program) -> Result<()> {
-    let before = program.host.snapshot()?;
-    let call = program
-        .run(&["echo", "executed"])
-        .with_prefix(&WITHOUT_ROOT);
-    let ended = call.end()?;
-    ended
-        .exits(125)?
-        .complains(&["root", "Operation not permitted"])?;
-    expect_not_executed(&ended)?;
-    program.host.expect_unchanged(&before)
+    let call = program.run(EXECUTED).with_prefix(&WITHOUT_ROOT);
+    does_nothing(program, call, &["root", "Operation not permitted"])
 }
 
 fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
@@ -338,50 +330,35 @@ fn ends_what_the_command_left_running(program: &Program) -> Result<()> {
 }
 
 fn does_nothing_without_a_root_filesystem(program: &Program) -> Result<()> {
-    let before = program.host.snapshot()?;
     let nowhere = program.host.folder.path().join("nowhere");
-    let call = program
-        .run(&["echo", "executed"])
-        .with_env("ROOTFS", &nowhere);
-    let ended = call.end()?;
-    ended
-        .exits(125)?
-        .complains(&["nowhere", "No such file or directory"])?;
-    expect_not_executed(&ended)?;
-    program.host.expect_nothing_left()?;
-    program.host.expect_unchanged(&before)
+    let call = program.run(EXECUTED).with_env("ROOTFS", &nowhere);
+    does_nothing(program, call, &["nowhere", "No such file or directory"])
 }
 
 fn does_nothing_if_proc_cannot_be_mounted(program: &Program) -> Result<()> {
-    // A root filesystem with all but /proc.
+    // A root filesystem without the folder /proc.
     let rootfs = tempfile::tempdir().context("make a temporary folder")?;
-    fs::set_permissions(rootfs.path(), fs::Permissions::from_mode(0o755))?;
-    let before = program.host.snapshot()?;
-    let call = program
-        .run(&["echo", "executed"])
-        .with_env("ROOTFS", rootfs.path());
-    let ended = call.end()?;
-    ended
-        .exits(125)?
-        .complains(&["proc", "No such file or directory"])?;
-    expect_not_executed(&ended)?;
-    program.host.expect_nothing_left()?;
-    program.host.expect_unchanged(&before)
+    let call = program.run(EXECUTED).with_env("ROOTFS", rootfs.path());
+    does_nothing(program, call, &["proc", "No such file or directory"])
 }
 
 fn does_nothing_if_it_cannot_make_a_cgroup(program: &Program) -> Result<()> {
     program.host.make_cgroups_read_only()?;
-    let before = program.host.snapshot()?;
-    let ended = program.run(&["echo", "executed"]).end()?;
-    ended
-        .exits(125)?
-        .complains(&["cgroup", "Read-only file system"])?;
-    expect_not_executed(&ended)?;
-    program.host.expect_unchanged(&before)
+    let call = program.run(EXECUTED);
+    does_nothing(program, call, &["cgroup", "Read-only file system"])
 }
 
-fn expect_not_executed(ended: &Ended) -> Result<()> {
+/// A command that shows whether it was executed.
+const EXECUTED: &[&str] = &["echo", "executed"];
+
+/// Fails unless `call` ends with 125 and these words, has not executed the command, and has
+/// left the host as it was.
+fn does_nothing(program: &Program, call: Call, words: &[&str]) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let ended = call.end()?;
+    ended.exits(125)?.complains(words)?;
     let holds = !ended.stdout.lines().any(|line| line == "executed");
     ended.expected("a command that is not executed", holds)?;
-    Ok(())
+    program.host.expect_nothing_left()?;
+    program.host.expect_unchanged(&before)
 }

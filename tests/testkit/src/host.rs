@@ -162,7 +162,7 @@ impl Host {
         })
     }
 
-    /// The cgroups below the guard that hold a process or were made by the program.
+    /// The cgroups that the program under test has made.
     pub fn cgroups(&self) -> Vec<PathBuf> {
         let Some(guard) = &self.guard else {
             return Vec::new();
@@ -318,16 +318,19 @@ const NEEDS_ROOT: &str = "\
 
 impl Guard {
     fn enter() -> Result<Self> {
-        let cgroup = Cgroup::with_cap(MAX_PROCESSES)?;
+        let cgroup = {
+            // One after the other: its name is our PID and the time, which on some machines
+            // two threads can read alike.
+            let mut guards = GUARDS.lock().expect("no thread panics with this lock");
+            let cgroup = Cgroup::with_cap(MAX_PROCESSES)?;
+            guards.push(cgroup.path.clone());
+            cgroup
+        };
         let mount_point = cgroup
             .path
             .parent()
             .context("find the mount point")?
             .to_path_buf();
-        GUARDS
-            .lock()
-            .expect("no thread panics with this lock")
-            .push(cgroup.path.clone());
         // Processes live in a leaf, or on cgroup v2 nobody could make a cgroup beside them.
         fs::create_dir(cgroup.path.join("init")).context("make a cgroup to start in")?;
         let control = cgroup.path.join("cgroup.subtree_control");
