@@ -8,7 +8,9 @@ use testkit::own::announces_the_command;
 use testkit::program::Program;
 
 fn main() -> ExitCode {
-    testkit::suite!(2, "step02-exec", own: [announces_the_command, shares_every_namespace])
+    testkit::suite!(2, "step02-exec", own: [announces_the_command, shares_every_namespace], exercises: [
+        "clean-env",
+    ])
 }
 
 fn shares_every_namespace(program: &Program) -> Result<()> {

@@ -53,10 +53,12 @@ pub const ALL: &[Promise] = promises! {
 
 fn helps_when_asked(program: &Program) -> Result<()> {
     let ended = program.call(&["--help"]).end()?;
-    let holds = ended.stdout.contains("run COMMAND");
+    let holds = ["run", "COMMAND"]
+        .iter()
+        .all(|word| ended.stdout.contains(word));
     ended
         .exits(0)?
-        .expected("a usage with `run COMMAND` on standard output", holds)?;
+        .expected("a usage with `run` and `COMMAND` on standard output", holds)?;
     Ok(())
 }
 

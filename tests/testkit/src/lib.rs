@@ -4,6 +4,7 @@
 //!   that it could harm.
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
 //! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
+//! - [`exercise`]: what the exercises at the end of a chapter ask for.
 //! - [`own`]: what only our own steps show.
 //! - [`suite`]: put these together for one step, and run them.
 //!
@@ -12,6 +13,8 @@
 
 #[cfg(feature = "suite")]
 pub mod dependable;
+#[cfg(feature = "suite")]
+pub mod exercise;
 #[cfg(feature = "suite")]
 pub mod host;
 #[cfg(feature = "suite")]

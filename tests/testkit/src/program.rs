@@ -23,6 +23,8 @@ use crate::host::{Host, scaled};
 pub struct Program {
     /// Where the program is.
     pub path: PathBuf,
+    /// The step's own program, for a test that needs a container beside the one under test.
+    pub step: PathBuf,
     /// The root filesystem that `ROOTFS` names for it.
     pub rootfs: PathBuf,
     /// The host that it runs on.
@@ -34,6 +36,11 @@ impl Program {
     pub fn run(&self, command: &[&str]) -> Call<'_> {
         let command: Vec<&str> = [&["run"], command].concat();
         self.call(&command)
+    }
+
+    /// `PROGRAM run OPTIONS... COMMAND...`, not started yet.
+    pub fn run_with(&self, options: &[&str], command: &[&str]) -> Call<'_> {
+        self.run(&[options, command].concat())
     }
 
     /// `PROGRAM run sh -c SCRIPT`, not started yet.

@@ -15,6 +15,7 @@ use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::exercise::{self, Exercise};
 use crate::host::{self, Host};
 use crate::program::Program;
 use crate::{dependable, lesson, rootfs};
@@ -54,10 +55,30 @@ pub struct Step {
     pub scratch: &'static str,
 }
 
-/// Runs the tests of a step: `testkit::suite!(5, "step05-pid", own: [a_test, another])`.
+/// Our answer to an exercise of a step's chapter.
+pub struct Answer {
+    /// What the exercise is called, and its program too.
+    pub name: &'static str,
+    /// The program, as cargo built it.
+    pub program: &'static str,
+    /// Wrong answers, each an example of the step's package, with the check that each fails.
+    pub wrong: &'static [(&'static str, &'static str)],
+}
+
+/// Runs the tests of a step:
+///
+/// ```text
+/// testkit::suite!(5, "step05-pid", own: [a_test, another], exercises: [
+///     "init": wrong ["init-reaps-only-its-child" fails "leaves_no_zombie"],
+///     "rootless",
+/// ])
+/// ```
 #[macro_export]
 macro_rules! suite {
-    ($number:literal, $name:literal, own: [$($own:ident),* $(,)?]) => {
+    (
+        $number:literal, $name:literal, own: [$($own:ident),* $(,)?]
+        $(, exercises: [$($answer:literal $(: wrong [$($wrong:literal fails $check:literal),+ $(,)?])?),* $(,)?])?
+    ) => {
         $crate::suite::run(
             $crate::suite::Step {
                 number: $number,
@@ -65,65 +86,137 @@ macro_rules! suite {
                 scratch: env!("CARGO_TARGET_TMPDIR"),
             },
             &[$((stringify!($own), $own as $crate::suite::Check)),*],
+            &[$($($crate::suite::Answer {
+                name: $answer,
+                program: env!(concat!("CARGO_BIN_EXE_", $answer)),
+                wrong: &[$($(($wrong, $check)),+)?],
+            }),*)?],
         )
     };
 }
 
-/// Asks of the step what it and the steps before it promise, and what only it shows.
+/// Asks of the step what it and the steps before it promise, and what only it shows; and of
+/// our answers to its exercises what these ask for.
 ///
 /// With `CONTAINER` in the environment, that program is asked instead, and not about what
-/// only our own can show.
-pub fn run(step: Step, own: &[(&'static str, Check)]) -> ExitCode {
+/// only our own can show; exercises are then asked for by name, as in `exercise::init`.
+pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
+    let args = Arguments::from_args();
     let container = env::var_os("CONTAINER").map(|path| from_top(Path::new(&path)));
-    let program = container.clone().unwrap_or_else(|| step.program.into());
+    let is_named = args.filter.iter().any(|name| name.contains("exercise"));
     let step: &'static Step = Box::leak(Box::new(step));
-    let mut trials = Vec::new();
-    for (module, promises) in [("lesson", lesson::ALL), ("dependable", dependable::ALL)] {
-        for promise in promises {
-            if promise.steps.contains(&step.number) {
-                let name = format!("{module}::{}", promise.name);
-                trials.push(trial(
-                    step,
-                    &program,
-                    name,
-                    *promise.steps.start(),
-                    promise.check,
-                ));
-            }
-        }
-    }
+    let program = container.clone().unwrap_or_else(|| step.program.into());
+    let mut trials = promised(step, &program);
     if container.is_none() {
         for (name, check) in own {
-            trials.push(trial(
-                step,
-                &program,
-                format!("own::{name}"),
-                step.number,
-                *check,
-            ));
+            let name = format!("own::{name}");
+            trials.push(trial(step, &program, name, step.number, *check));
+        }
+    }
+    for answer in answers {
+        let exercise = exercise::find(answer.name);
+        match &container {
+            None => trials.extend(about_answer(step, answer, exercise)),
+            Some(program) if is_named => trials.extend(asked(step, program, exercise)),
+            Some(_) => {}
         }
     }
     end_with_a_signal();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    libtest_mimic::run(&args, trials).exit_code()
+}
+
+/// What the step and the steps before it promise.
+fn promised(step: &'static Step, program: &Path) -> Vec<Trial> {
+    let all = [("lesson", lesson::ALL), ("dependable", dependable::ALL)];
+    let all = all.iter().flat_map(|(module, promises)| {
+        let kept = promises.iter().filter(|p| p.steps.contains(&step.number));
+        kept.map(move |promise| (format!("{module}::{}", promise.name), promise))
+    });
+    all.map(|(name, promise)| trial(step, program, name, *promise.steps.start(), promise.check))
+        .collect()
+}
+
+/// What an exercise asks for.
+fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Vec<Trial> {
+    let checks = exercise.checks.iter();
+    let trials = checks.map(|(name, check)| {
+        let name = format!("exercise::{}::{name}", exercise.name);
+        trial(step, program, name, step.number, *check)
+    });
+    trials.collect()
+}
+
+/// Our answer does what the exercise asks for, and is as dependable as the step; and what is
+/// no answer fails: the step as it was, and each wrong answer.
+fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercise) -> Vec<Trial> {
+    let program = Path::new(answer.program);
+    let mut trials = asked(step, program, exercise);
+    if let Some(except) = exercise.dependable_except {
+        let promises = dependable::ALL.iter();
+        let kept = promises.filter(|p| p.steps.contains(&step.number) && !except.contains(&p.name));
+        trials.extend(kept.map(|promise| {
+            let name = format!("answer::{}::{}", answer.name, promise.name);
+            trial(step, program, name, step.number, promise.check)
+        }));
+    }
+    let name = format!("bites::{}::the_step_as_it_was", answer.name);
+    trials.push(bite(step, Path::new(step.program), name, exercise, None));
+    for (wrong, check) in answer.wrong {
+        let path = program.with_file_name("examples").join(wrong);
+        let name = format!("bites::{}::{wrong}", answer.name);
+        trials.push(bite(step, &path, name, exercise, Some(*check)));
+    }
+    trials
 }
 
 fn trial(step: &'static Step, program: &Path, name: String, chapter: u8, check: Check) -> Trial {
     let program = program.to_path_buf();
     Trial::test(name, move || {
-        // Namespaces are a thread's: with this one the host of the test is gone, too.
-        let test = thread::spawn(move || run_check(step, program, check));
-        let result = test
-            .join()
-            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
+        let result = run_check(step, &program, check);
         result.map_err(|error| Failed::from(explain(&error, chapter)))
     })
 }
 
-fn run_check(step: &Step, path: PathBuf, check: Check) -> Result<()> {
-    ensure!(path.is_file(), "there is no program {}", path.display());
-    let rootfs = provide_rootfs(step)?;
-    let host = Host::enter(step.number >= 3)?;
-    check(&Program { path, rootfs, host })
+/// Passes if `program` fails an exercise: the check that is named, or any of them.
+fn bite(
+    step: &'static Step,
+    program: &Path,
+    name: String,
+    exercise: &'static Exercise,
+    wanted: Option<&'static str>,
+) -> Trial {
+    let program = program.to_path_buf();
+    Trial::test(name, move || {
+        if !program.is_file() {
+            return Err(format!("there is no program {}", program.display()).into());
+        }
+        let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
+        let mut checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
+        let fails = checks.any(|(_, check)| run_check(step, &program, *check).is_err());
+        let what = wanted.unwrap_or("every check");
+        let complaint = || format!("passes {what}, and should not: {}", program.display());
+        fails.then_some(()).ok_or_else(|| complaint().into())
+    })
+}
+
+/// Runs a check in a thread of its own: namespaces are a thread's, and with it the host of
+/// the test is gone, too.
+fn run_check(step: &'static Step, path: &Path, check: Check) -> Result<()> {
+    let path = path.to_path_buf();
+    let test = thread::spawn(move || {
+        ensure!(path.is_file(), "there is no program {}", path.display());
+        let rootfs = provide_rootfs(step)?;
+        let host = Host::enter(step.number >= 3)?;
+        let step = step.program.into();
+        check(&Program {
+            path,
+            step,
+            rootfs,
+            host,
+        })
+    });
+    test.join()
+        .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")))
 }
 
 fn explain(error: &Error, chapter: u8) -> String {

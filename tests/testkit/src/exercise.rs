@@ -1,0 +1,38 @@
+//! What the exercises ask for, from outside: each is a module here, a program in the
+//! `solutions` folder of its step, and a section in that step's chapter.
+
+use crate::suite::Check;
+
+mod clean_env;
+
+/// An exercise.
+pub struct Exercise {
+    /// What it is called, as its program is.
+    pub name: &'static str,
+    /// What a right answer passes, each with a name.
+    pub checks: &'static [(&'static str, Check)],
+    /// The promises in [`crate::dependable`] that our answer need not keep, though its step
+    /// does; or `None` for an answer that is no container program.
+    pub dependable_except: Option<&'static [&'static str]>,
+}
+
+/// Names each check: `checks![reaps_orphans, passes_signals_on]`.
+macro_rules! checks {
+    ($($check:ident),+ $(,)?) => {
+        &[$((stringify!($check), $check as $crate::suite::Check)),+]
+    };
+}
+use checks;
+
+/// All exercises, in the order of the chapters.
+const ALL: &[Exercise] = &[clean_env::EXERCISE];
+
+/// Finds an exercise by its name.
+///
+/// # Panics
+///
+/// If there is none: a suite names an answer whose exercise is not in the list.
+pub fn find(name: &str) -> &'static Exercise {
+    let found = ALL.iter().find(|exercise| exercise.name == name);
+    found.unwrap_or_else(|| panic!("no exercise is called {name}"))
+}
