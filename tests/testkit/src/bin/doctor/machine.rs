@@ -1,0 +1,244 @@
+//! What can be read about this machine. What cannot be read is `None`, and no error: in a
+//! chroot there may be no /proc at all.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statfs::{FsType, statfs};
+use nix::unistd::{AccessFlags, access, geteuid};
+
+/// The number of CAP_SYS_ADMIN in the sets of /proc/PID/status (capabilities(7)).
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// What statfs(2) says of a Windows drive in WSL 2.
+const V9FS_MAGIC: FsType = FsType(0x0102_1997);
+
+/// Who this process is, and what it may do.
+pub struct User {
+    pub uid: u32,
+    /// In a user namespace, who `uid` is outside of it.
+    pub outside: Option<u32>,
+    /// Has CAP_SYS_ADMIN, which makes namespaces and mounts.
+    pub is_admin: bool,
+    /// Can get CAP_SYS_ADMIN by becoming root. In most containers nobody can.
+    pub can_be_admin: bool,
+}
+
+impl User {
+    pub fn find() -> Self {
+        let uid = geteuid().as_raw();
+        let has = |set, default| status(set).map_or(default, |set| set >> CAP_SYS_ADMIN & 1 == 1);
+        let no_new_privileges = status("NoNewPrivs:") == Some(1);
+        Self {
+            uid,
+            outside: outside(uid),
+            is_admin: has("CapEff:", uid == 0),
+            can_be_admin: has("CapBnd:", true) && !no_new_privileges,
+        }
+    }
+
+    /// Root of the machine, and not of a user namespace only.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0 && self.outside.is_none()
+    }
+}
+
+/// A hexadecimal number from /proc/self/status.
+fn status(name: &str) -> Option<u64> {
+    let status = read("/proc/self/status")?;
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(value.trim(), 16).ok()
+}
+
+/// user_namespaces(7): a line of uid_map is `INSIDE OUTSIDE COUNT`. On the machine itself
+/// all users are themselves.
+fn outside(uid: u32) -> Option<u32> {
+    let map = read("/proc/self/uid_map")?;
+    let lines = map.lines().map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        Some([(); 3].map(|()| numbers.next()?.ok()))
+    });
+    lines.flatten().find_map(|line| match line {
+        [Some(0), Some(0), Some(u32::MAX)] => None,
+        [Some(inside), Some(outside), Some(count)] => {
+            let index = uid.checked_sub(inside)?;
+            (index < count).then_some(outside + index)
+        }
+        _ => None,
+    })
+}
+
+/// Whether there is a /proc to read.
+pub fn has_proc() -> bool {
+    Path::new("/proc/self/exe").symlink_metadata().is_ok()
+}
+
+/// The kernel's release, such as `6.12.57-amd64`.
+pub fn kernel() -> Option<String> {
+    sysctl("kernel.osrelease")
+}
+
+/// A setting, by the name that sysctl(8) knows it by.
+fn sysctl(name: &str) -> Option<String> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    Some(read(&path)?.trim().to_owned())
+}
+
+/// The settings that keep ordinary users from user namespaces, as they are and as they
+/// would not: `NAME=VALUE`.
+pub fn forbidding_settings() -> Vec<(String, String)> {
+    let settings = [
+        ("user.max_user_namespaces", "0", "10000"),
+        // This one is Debian's and Ubuntu's,
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        // and this one is Ubuntu's, from 23.10 on.
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    let set = settings
+        .iter()
+        .filter(|(name, forbids, _)| sysctl(name).as_deref() == Some(*forbids));
+    let lines = set
+        .map(|(name, forbids, allows)| (format!("{name}={forbids}"), format!("{name}={allows}")));
+    lines.collect()
+}
+
+/// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
+pub fn wsl() -> Option<u32> {
+    let release = kernel()?;
+    let is_second = release.contains("WSL2") || release.contains("microsoft-standard");
+    release
+        .to_lowercase()
+        .contains("microsoft")
+        .then_some(1 + u32::from(is_second))
+}
+
+/// Whether the working directory is on a Windows drive, given that this is WSL.
+pub fn is_on_windows_drive() -> bool {
+    statfs(".").is_ok_and(|found| found.filesystem_type() == V9FS_MAGIC)
+}
+
+/// A file that container engines leave, and so a sign that this is one of theirs.
+pub fn sign_of_a_container() -> Option<&'static str> {
+    let files = [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/systemd/container",
+    ];
+    files.into_iter().find(|path| Path::new(path).exists())
+}
+
+/// Where a shell would find a program.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    let mut paths = env::split_paths(&folders).map(|folder| folder.join(name));
+    paths.find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
+}
+
+/// A line of /proc/self/mountinfo: see proc_pid_mountinfo(5).
+struct Mount {
+    /// What of its file system is mounted.
+    root: PathBuf,
+    point: PathBuf,
+    /// `shared:N`, `master:N`, `unbindable`, or nothing, which means private.
+    propagation: String,
+    kind: String,
+    options: String,
+}
+
+impl Mount {
+    /// Whether this is the hierarchy of version 1 with the pids controller.
+    fn has_first_pids(&self) -> bool {
+        self.kind == "cgroup" && self.options.split(',').any(|option| option == "pids")
+    }
+}
+
+fn mounts() -> Vec<Mount> {
+    let mounts = read("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().filter_map(parse_mount).collect()
+}
+
+/// What /proc/self/mountinfo says of how `/` passes mounts on. In a chroot, `/` need not
+/// be a mount point.
+pub fn propagation_of_root() -> Option<String> {
+    let mounts = mounts().into_iter();
+    // The last one lies on top.
+    let root = mounts.rev().find(|mount| mount.point == Path::new("/"))?;
+    Some(root.propagation)
+}
+
+fn parse_mount(line: &str) -> Option<Mount> {
+    let (place, file_system) = line.split_once(" - ")?;
+    let mut place = place.split(' ').skip(3);
+    let mut file_system = file_system.split(' ');
+    Some(Mount {
+        root: place.next()?.into(),
+        point: place.next()?.into(),
+        propagation: place.skip(1).collect::<Vec<_>>().join(" "),
+        kind: file_system.next()?.into(),
+        options: file_system.nth(1)?.into(),
+    })
+}
+
+/// How cgroups are laid out, and where the hierarchy is that counts processes.
+pub fn cgroups() -> Option<String> {
+    let mounts = mounts();
+    let first = mounts.iter().any(|mount| mount.kind == "cgroup");
+    let second = mounts.iter().find(|mount| mount.kind == "cgroup2");
+    let pids = mounts.iter().find(|mount| mount.has_first_pids());
+    let at = |mount: &Mount| format!("at {}", mount.point.display());
+    Some(match (first, second, pids) {
+        (false, None, _) => return None,
+        (false, Some(second), _) => format!("v2, {}", at(second)),
+        (true, None, None) => "v1, without pids".to_owned(),
+        (true, None, Some(pids)) => format!("v1, pids {}", at(pids)),
+        (true, Some(second), None) => format!("hybrid: v1 and v2, pids in v2, {}", at(second)),
+        (true, Some(_), Some(pids)) => format!("hybrid: v1 and v2, pids in v1, {}", at(pids)),
+    })
+}
+
+/// Whether it is a hierarchy of version 1 that counts processes.
+pub fn first_has_pids() -> bool {
+    mounts().iter().any(Mount::has_first_pids)
+}
+
+/// Whether step 8 would first have to enable the pids controller, and could: on a version
+/// 2 system where nobody, such as systemd, has done so. That would outlast it.
+pub fn must_enable_pids() -> bool {
+    let Some(parent) = second_parent() else {
+        return false;
+    };
+    let read = |name| read(&parent.join(name).to_string_lossy()).unwrap_or_default();
+    let has_pids = |name| read(name).split_whitespace().any(|word| word == "pids");
+    // The real root, which has no cgroup.type, may hold processes beside its children.
+    let can_have_children = read("cgroup.type").is_empty() || read("cgroup.procs").is_empty();
+    let control = parent.join("cgroup.subtree_control");
+    has_pids("cgroup.controllers")
+        && !has_pids("cgroup.subtree_control")
+        && can_have_children
+        && access(&control, AccessFlags::W_OK).is_ok()
+}
+
+/// Where step 8 makes its cgroup if pids is a controller of version 2: in the topmost one
+/// that this process may write to.
+fn second_parent() -> Option<PathBuf> {
+    let cgroups = read("/proc/self/cgroup")?;
+    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mount = mounts().into_iter().find(|mount| mount.kind == "cgroup2")?;
+    let own = Path::new(own).strip_prefix(&mount.root).ok()?;
+    let path = mount.point.join(own);
+    let mut cgroups: Vec<_> = path.ancestors().collect();
+    cgroups.retain(|path| path.starts_with(&mount.point));
+    let writable = |path: &&&Path| access(**path, AccessFlags::W_OK).is_ok();
+    cgroups
+        .iter()
+        .rev()
+        .find(writable)
+        .map(|path| path.to_path_buf())
+}
+
+/// A file's text, whatever bytes are in it.
+fn read(path: &str) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,434 @@
+//! What the doctor says of many machines: this one, seen by different users and with parts
+//! of it hidden, and some that are made up of files.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use tempfile::TempDir;
+
+const STEPS: [&str; 8] = [
+    "step01-run",
+    "step02-exec",
+    "step03-uts",
+    "step04-child",
+    "step05-pid",
+    "step06-chroot",
+    "step07-proc",
+    "step08-cgroup",
+];
+
+const USER: &str = "setpriv --reuid 1000 --regid 1000 --clear-groups ";
+
+/// A folder that every user may enter, with a copy of the doctor in it.
+struct Ward {
+    folder: TempDir,
+}
+
+impl Ward {
+    fn open() -> Self {
+        assert!(geteuid().is_root(), "this test needs root");
+        let folder = tempfile::tempdir().expect("make a temporary folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("let every user into it");
+        // Not fs::copy: a process that another thread starts meanwhile would inherit the
+        // file, open for writing, and so nobody could execute it.
+        let copy = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_doctor"))
+            .arg(folder.path().join("doctor"))
+            .status();
+        assert!(copy.expect("execute cp").success());
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        let parent = path.parent().expect("a file in the folder");
+        fs::create_dir_all(parent).expect("make a folder");
+        fs::write(path, text).expect("write a file");
+    }
+
+    /// Executes a line of shell, where `doctor` is our copy. Even a broken one cannot
+    /// rename this machine or change its mounts.
+    fn shell(&self, line: &str) -> Output {
+        let line = line.replace("doctor", &self.path("doctor").to_string_lossy());
+        Command::new("unshare")
+            .args(["--mount", "--uts", "sh", "-c", &line])
+            .current_dir(self.folder.path())
+            // It is a root filesystem, and there on every machine.
+            .env("ROOTFS", "/")
+            .output()
+            .expect("execute unshare")
+    }
+
+    /// What the doctor says, which has to be plain and to fit.
+    fn ask(&self, line: &str) -> Diagnosis {
+        let output = self.shell(line);
+        let text = String::from_utf8(output.stdout).expect("text");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.is_empty(), "{line}: {errors}");
+        for line in text.lines() {
+            let is_command = line.trim_start() != line && line.contains('/');
+            assert!(line.chars().count() <= 80 || is_command, "too wide: {line}");
+            assert!(!line.contains('\x1b'), "not plain: {line}");
+        }
+        let last = text.lines().last().unwrap_or_default();
+        assert!(last.starts_with("Next: "), "{text}");
+        let status = output.status.code();
+        Diagnosis { text, status }
+    }
+
+    /// Makes /proc and a cgroup file system of version 2 from files. `procs` and `enabled`
+    /// are what its top says of itself.
+    fn make_up(&self, procs: &str, enabled: &str) {
+        let cgroup = self.path("cgroup");
+        let mounts = format!(
+            "20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+             30 20 0:26 / {} rw shared:2 - cgroup2 cgroup2 rw\n",
+            cgroup.display()
+        );
+        self.write("proc/self/mountinfo", &mounts);
+        self.write("proc/self/cgroup", "0::/\n");
+        self.write("proc/self/uid_map", "0 0 4294967295\n");
+        symlink(self.path("doctor"), self.path("proc/self/exe")).expect("make a link");
+        self.write("cgroup/cgroup.type", "domain\n");
+        self.write("cgroup/cgroup.controllers", "cpu memory pids\n");
+        self.write("cgroup/cgroup.procs", procs);
+        self.write("cgroup/cgroup.subtree_control", enabled);
+    }
+}
+
+const ON_THE_MADE_UP: &str = "mount --bind proc /proc; ";
+
+struct Diagnosis {
+    text: String,
+    status: Option<i32>,
+}
+
+impl Diagnosis {
+    /// The rows whose left cell is `name`, each with its lines joined.
+    fn row(&self, name: &str) -> String {
+        let mut lines = self.text.lines();
+        let Some(first) = lines.find_map(|line| line.strip_prefix(name)) else {
+            panic!("no row {name} in\n{}", self.text);
+        };
+        let more = lines.take_while(|line| line.starts_with(&" ".repeat(17)));
+        let row: Vec<&str> = [first].into_iter().chain(more).map(str::trim).collect();
+        row.join(" ")
+    }
+
+    /// Asserts what is said of some steps.
+    fn says(&self, steps: std::ops::RangeInclusive<usize>, verdict: &str) -> &Self {
+        for number in steps {
+            let said = self.row(STEPS[number - 1]);
+            let holds = said == verdict || said.starts_with(verdict) && verdict.ends_with(' ');
+            assert!(
+                holds,
+                "step {number}: {said}, not {verdict}, in\n{}",
+                self.text
+            );
+        }
+        self
+    }
+
+    fn has(&self, row: &str, text: &str) -> &Self {
+        let found = self.row(row);
+        assert!(found.contains(text), "{row}: {found}, without {text}");
+        self
+    }
+
+    fn contains(&self, text: &str) -> &Self {
+        assert!(self.text.contains(text), "no {text} in\n{}", self.text);
+        self
+    }
+
+    fn exits(&self, status: i32) -> &Self {
+        assert_eq!(self.status, Some(status), "{}", self.text);
+        self
+    }
+}
+
+/// As the doctor names it: by sudo, where there is one.
+fn as_root() -> &'static str {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let has_sudo = std::env::split_paths(&folders).any(|folder| folder.join("sudo").exists());
+    if has_sudo { "with sudo -E" } else { "as root" }
+}
+
+#[test]
+fn root_can_run_all_eight() {
+    let seen = Ward::open().ask("doctor");
+    seen.exits(0).says(1..=8, "yes").contains("Next: all eight");
+    seen.has("user", "root").has("rootfs", "/, with bash, ps");
+    seen.has("namespaces", "uts pid mnt net ipc");
+}
+
+#[test]
+fn the_machine_stays_as_it_was() {
+    let ward = Ward::open();
+    let before = orphans();
+    // Mounts are shared, as systemd has them, and so one that leaks is seen.
+    let seen = ward.shell(&format!(
+        "mount --make-rshared /
+        hostname outside
+        look() {{
+            hostname
+            cat /proc/self/mountinfo $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.subtree_control)
+        }}
+        look >before
+        doctor
+        {USER} doctor
+        look >after
+        cmp before after && echo the same"
+    ));
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(text.ends_with("\nthe same\n"), "{text}");
+    // What other tests leave for a moment is soon gone.
+    let is_left = |path: &PathBuf| !before.contains(path) && path.exists();
+    let mut left = orphans();
+    for _ in 0..200 {
+        left.retain(is_left);
+        if left.is_empty() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("cgroups are left: {left:?}");
+}
+
+/// The cgroups that are left of a process that has ended, where step 8 makes its own.
+fn orphans() -> Vec<PathBuf> {
+    let find = Command::new("find")
+        .args(["/sys/fs/cgroup", "-maxdepth", "2", "-name", "container-*"])
+        .output()
+        .expect("execute find");
+    let paths = String::from_utf8_lossy(&find.stdout).into_owned();
+    let has_ended = |path: &PathBuf| {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let pid = name.split('-').nth(1).expect("a PID in the name");
+        !Path::new("/proc").join(pid).exists()
+    };
+    paths.lines().map(PathBuf::from).filter(has_ended).collect()
+}
+
+#[test]
+fn a_user_is_told_both_ways_and_their_commands() {
+    let seen = Ward::open().ask(&format!("{USER} doctor"));
+    let both = format!("with unshare -r or {}", as_root());
+    seen.exits(1).says(1..=2, "yes").says(3..=7, &both);
+    seen.says(8..=8, as_root()).has("user", "uid 1000");
+    seen.contains("Steps 3 to 7, as root of a user namespace")
+        .contains("_RUNNER='unshare -r'\n  cargo run -p step03-uts -- run bash\n")
+        .contains("Step 8, as root:\n");
+}
+
+#[test]
+fn root_of_a_user_namespace_lacks_a_cgroup_only() {
+    let seen = Ward::open().ask(&format!("{USER} unshare -r doctor"));
+    seen.exits(1).says(1..=7, "yes").says(8..=8, as_root());
+    seen.has("user", "user namespace, uid 1000 outside");
+    seen.contains("Step 8, as root outside");
+}
+
+#[test]
+fn a_covered_proc_is_in_the_way_of_unshare() {
+    let cover = "mount --bind /dev/null /proc/interrupts; ";
+    let seen = Ward::open().ask(&format!("{cover} {USER} doctor"));
+    let both = format!("with unshare -r or {}", as_root());
+    seen.says(6..=6, &both).says(7..=8, as_root());
+    seen.contains("Steps 7 and 8, as root:");
+}
+
+#[test]
+fn who_lacks_the_capability_hears_so() {
+    let ward = Ward::open();
+    let drop = "setpriv --bounding-set=-sys_admin --no-new-privs ";
+    let seen = ward.ask(&format!("{drop} doctor"));
+    seen.exits(1).says(3..=7, "with unshare -r");
+    seen.has(
+        "user",
+        "root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which",
+    );
+    let seen = ward.ask(&format!("{USER} --no-new-privs doctor"));
+    seen.says(8..=8, "no: needs CAP_SYS_ADMIN: see user");
+    let forbid = "echo 0 >/proc/sys/user/max_user_namespaces; ";
+    let seen = ward.ask(&format!("unshare -r sh -c '{forbid} {drop} doctor'"));
+    seen.exits(1)
+        .says(3..=8, "no: needs CAP_SYS_ADMIN: see user");
+    seen.has(
+        "user namespaces",
+        "`unshare -r` fails: unshare: unshare failed: No space",
+    );
+    seen.contains("\n                    sudo sysctl user.max_user_namespaces=10000\n");
+    seen.contains("Next: do what the first table says");
+}
+
+#[test]
+fn cgroups_can_be_read_only() {
+    let remount = "cut -d' ' -f5 /proc/self/mountinfo | grep ^/sys/fs/cgroup |
+        xargs -n1 mount -o remount,bind,ro; ";
+    let seen = Ward::open().ask(&format!("{remount} doctor"));
+    seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
+    seen.has("pids", "Read-only file system")
+        .has("pids", "`--privileged`");
+}
+
+#[test]
+fn a_missing_rootfs_is_made_by_a_command() {
+    let ward = Ward::open();
+    let seen = ward.ask("unset ROOTFS; doctor");
+    seen.exits(1).says(1..=5, "yes");
+    seen.says(6..=8, "no: needs a rootfs");
+    seen.has("rootfs", "no ./rootfs -> `cargo run --bin rootfs`");
+    seen.contains("\nNext: `cargo run --bin rootfs`");
+    let seen = ward.ask(&format!("ROOTFS=nowhere {USER} doctor"));
+    seen.exits(1)
+        .says(8..=8, &format!("{}, once there is a rootfs", as_root()));
+    seen.has("rootfs", "`cargo run --bin rootfs -- nowhere`");
+    // However long, a command stays on one line, so that it can be copied.
+    let far = "/where/nobody/has/ever/been/and/nobody/will/ever/go";
+    let seen = ward.shell(&format!("ROOTFS={far} doctor"));
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    let advice = format!("-> `cargo run --bin rootfs -- {far}`\n");
+    assert!(text.contains(&advice), "{text}");
+}
+
+#[test]
+fn a_rootfs_can_be_out_of_reach() {
+    let ward = Ward::open();
+    ward.write("secret/rootfs/bin/bash", "");
+    fs::set_permissions(ward.path("secret"), fs::Permissions::from_mode(0o700))
+        .expect("keep users out");
+    let seen = ward.ask(&format!("ROOTFS=secret/rootfs {USER} doctor"));
+    seen.exits(1)
+        .has("rootfs", "secret/rootfs: Permission denied");
+    seen.contains("Next: do what the first table says");
+}
+
+#[test]
+fn programs_can_be_missing() {
+    let ward = Ward::open();
+    let seen = ward.ask("PATH=/nowhere; doctor");
+    seen.exits(1).says(1..=1, "yes").says(2..=5, "no: ");
+    seen.has("programs", "no bash, no ps -> `apt-get install bash`");
+    seen.has("programs", "`apt-get install procps`");
+    // The steps run what they are given.
+    fs::create_dir(ward.path("bin")).expect("make a folder");
+    symlink("/bin/sh", ward.path("bin/sh")).expect("make a link");
+    let seen = ward.ask("PATH=$PWD/bin:$PWD/bin; doctor");
+    seen.exits(0).has("programs", "no bash");
+}
+
+#[test]
+fn a_machine_without_proc_is_cured_first() {
+    let seen = Ward::open().ask("mount -t tmpfs none /proc; doctor");
+    seen.exits(1).says(1..=3, "yes");
+    seen.says(4..=8, "no: needs /proc");
+    seen.has("/proc", "`mount -t proc proc /proc`");
+}
+
+#[test]
+fn a_shared_root_is_no_obstacle() {
+    let seen = Ward::open().ask("mount --make-rshared /; doctor");
+    seen.exits(0).has("mounts", "`/` is shared");
+}
+
+#[test]
+fn a_crowded_top_cgroup_takes_two_commands() {
+    let ward = Ward::open();
+    ward.make_up("1\n7\n", "");
+    let seen = ward.ask(&format!("{ON_THE_MADE_UP} doctor"));
+    let top = ward.path("cgroup");
+    let top = top.display();
+    seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
+    seen.has("pids", "holds processes").contains(&format!(
+        "\n                    mkdir {top}/init\n\
+         \x20                   xargs -n1 < {top}/cgroup.procs > {top}/init/cgroup.procs\n"
+    ));
+}
+
+#[test]
+fn pids_are_not_enabled_for_a_trial() {
+    let ward = Ward::open();
+    ward.make_up("", "cpu\n");
+    ward.write(
+        "proc/sys/kernel/osrelease",
+        "5.15.90.1-microsoft-standard-WSL2\n",
+    );
+    let files = || fs::read_dir(ward.path("cgroup")).expect("list").count();
+    let before = files();
+    let seen = ward.ask(&format!("{ON_THE_MADE_UP} doctor"));
+    seen.exits(0).says(1..=8, "yes");
+    seen.has("pids", "step 8 does by itself")
+        .has("cgroups", "v2, at ");
+    seen.has("WSL", "version 2").has("mounts", "`/` is shared");
+    let enabled = fs::read_to_string(ward.path("cgroup/cgroup.subtree_control"));
+    assert_eq!(enabled.expect("read cgroup.subtree_control"), "cpu\n");
+    assert_eq!(files(), before);
+    // Once they are, it is tried, and where they cannot be, too. Unlike a cgroup, this
+    // folder cannot be removed then.
+    for (name, text) in [("subtree_control", "cpu pids\n"), ("controllers", "cpu\n")] {
+        ward.write(&format!("cgroup/cgroup.{name}"), text);
+        let output = ward.shell(&format!("{ON_THE_MADE_UP} doctor"));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("remove the cgroup"), "{text}");
+        ward.write("cgroup/cgroup.subtree_control", "cpu\n");
+    }
+}
+
+#[test]
+fn settings_that_forbid_user_namespaces_are_named() {
+    let ward = Ward::open();
+    ward.make_up("", "pids\n");
+    let status = "CapEff: 0000000000000000\nCapBnd: 000001ffffffffff\nNoNewPrivs: 0\n";
+    ward.write("proc/self/status", status);
+    let kernel = "proc/sys/kernel/";
+    ward.write(
+        &format!("{kernel}apparmor_restrict_unprivileged_userns"),
+        "1\n",
+    );
+    ward.write(&format!("{kernel}unprivileged_userns_clone"), "0\n");
+    ward.write(&format!("{kernel}osrelease"), "4.19.0-27-amd64\n");
+    let seen = ward.ask(&format!("{ON_THE_MADE_UP} {USER} doctor"));
+    seen.exits(1).says(3..=3, as_root());
+    seen.contains("   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\n")
+        .contains("   sudo sysctl kernel.unprivileged_userns_clone=1\n")
+        .has("kernel", "5.10 and later");
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    let ward = Ward::open();
+    let status = |line: &str| ward.shell(line).status.code();
+    assert_eq!(status("doctor >/dev/full"), Some(125));
+    assert_eq!(status("doctor >&-"), Some(0));
+    assert_eq!(status("doctor >/dev/full 2>&-"), Some(125));
+    let closed = ward.shell("{ doctor; echo $? >&2; } | :");
+    let closed = String::from_utf8_lossy(&closed.stderr).into_owned();
+    assert!(closed.contains("write to standard output"), "{closed}");
+    assert!(closed.ends_with("\n125\n"), "{closed}");
+}
+
+#[test]
+fn other_command_lines_are_refused() {
+    let ward = Ward::open();
+    for line in [
+        "doctor now",
+        "doctor --colour",
+        "doctor try",
+        "doctor try step",
+    ] {
+        assert_eq!(ward.shell(line).status.code(), Some(125), "{line}");
+    }
+    let help = ward.shell("doctor --help");
+    assert_eq!(help.status.code(), Some(0));
+    assert!(help.stdout.starts_with(b"usage: doctor\n"));
+}
