@@ -9,6 +9,10 @@ use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(2, "step02-exec", own: [announces_the_command, shares_every_namespace], exercises: [
+        "fork-exec": wrong [
+            "fork-exec-ends-at-a-stop" fails "says_when_the_command_is_stopped_and_when_it_goes_on",
+            "fork-exec-fails-with-1" fails "ends_with_127_if_there_is_no_such_command",
+        ],
         "clean-env",
     ])
 }

@@ -113,7 +113,7 @@ fn survives_closed_standard_streams(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn ends_with_the_exit_status_of_the_command(program: &Program) -> Result<()> {
+pub(crate) fn ends_with_the_exit_status_of_the_command(program: &Program) -> Result<()> {
     for code in [0, 1, 3, 125, 255] {
         program
             .run_shell(&format!("exit {code}"))
@@ -132,7 +132,7 @@ fn ends_with_128_and_the_signal_that_ended_the_command(program: &Program) -> Res
     Ok(())
 }
 
-fn ends_with_127_if_there_is_no_such_command(program: &Program) -> Result<()> {
+pub(crate) fn ends_with_127_if_there_is_no_such_command(program: &Program) -> Result<()> {
     for command in ["no-such-command", "/no/such/command", ""] {
         let ended = program.run(&[command]).end()?;
         ended.exits(127)?.complains(&[command])?.does_not_panic()?;
@@ -140,7 +140,7 @@ fn ends_with_127_if_there_is_no_such_command(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn ends_with_126_if_the_command_cannot_be_executed(program: &Program) -> Result<()> {
+pub(crate) fn ends_with_126_if_the_command_cannot_be_executed(program: &Program) -> Result<()> {
     // A folder and a file without the permission, on this machine and in a root filesystem.
     for command in ["/etc", "/etc/passwd"] {
         let ended = program.run(&[command]).end()?;

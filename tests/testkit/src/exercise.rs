@@ -4,6 +4,7 @@
 use crate::suite::Check;
 
 mod clean_env;
+mod fork_exec;
 
 /// An exercise.
 pub struct Exercise {
@@ -25,7 +26,7 @@ macro_rules! checks {
 use checks;
 
 /// All exercises, in the order of the chapters.
-const ALL: &[Exercise] = &[clean_env::EXERCISE];
+const ALL: &[Exercise] = &[fork_exec::EXERCISE, clean_env::EXERCISE];
 
 /// Finds an exercise by its name.
 ///

@@ -240,13 +240,24 @@ impl Running<'_> {
     /// Waits until standard output has this line. A word in a line would not do: the
     /// program may print the command line, where the word stands too.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
+        let what = format!("the line {line:?} on standard output");
+        self.wait_until(&what, |stdout, _| stdout.lines().any(|seen| seen == line))
+    }
+
+    /// Waits until standard error has `part` in it.
+    pub fn wait_for_complaint(&mut self, part: &str) -> Result<()> {
+        let what = format!("{part:?} in standard error");
+        self.wait_until(&what, |_, stderr| stderr.contains(part))
+    }
+
+    /// Waits until standard output and standard error, in this order, are as they should be.
+    fn wait_until(&mut self, what: &str, holds: impl Fn(&str, &str) -> bool) -> Result<()> {
         let start = Instant::now();
-        while !read_all(&self.stdout)?.lines().any(|seen| seen == line) {
+        while !holds(&read_all(&self.stdout)?, &read_all(&self.stderr)?) {
             if start.elapsed() > scaled(5_000) || self.has_ended()? {
                 let ended = self.take_down()?;
-                let holds = ended.stdout.lines().any(|seen| seen == line);
-                let what = format!("the line {line:?} on standard output");
-                return ended.expected(&what, holds).map(|_| ());
+                let holds = holds(&ended.stdout, &ended.stderr);
+                return ended.expected(what, holds).map(|_| ());
             }
             thread::sleep(Duration::from_millis(2));
         }
