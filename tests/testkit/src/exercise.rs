@@ -5,6 +5,7 @@ use crate::suite::Check;
 
 mod clean_env;
 mod fork_exec;
+mod net_ipc;
 
 /// An exercise.
 pub struct Exercise {
@@ -26,7 +27,7 @@ macro_rules! checks {
 use checks;
 
 /// All exercises, in the order of the chapters.
-const ALL: &[Exercise] = &[fork_exec::EXERCISE, clean_env::EXERCISE];
+const ALL: &[Exercise] = &[fork_exec::EXERCISE, clean_env::EXERCISE, net_ipc::EXERCISE];
 
 /// Finds an exercise by its name.
 ///

@@ -1,0 +1,104 @@
+//! An answer to the exercise `net-ipc`: a network and System V IPC of its own, too.
+//!
+//! Adds to step 3: a network namespace, in which `lo` is brought up, and an IPC namespace.
+//!
+//! Read: network_namespaces(7), ipc_namespaces(7), netdevice(7).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::mem;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+
+const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Executes the command in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // The UTS namespace begins as a copy of the host's, the other two begin new.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)
+        .context("unshare the UTS, network and IPC namespaces")?;
+    bring_lo_up()?;
+    command::execute(Command::new(&argv[0]).args(&argv[1..]))
+}
+
+/// Brings `lo` up, by which the command reaches itself. A new network namespace has this
+/// one interface, and it is down.
+fn bring_lo_up() -> Result<()> {
+    // Any socket will do: it belongs, for good, to the network namespace it was made in.
+    let socket = UdpSocket::bind("0.0.0.0:0").context("make a socket")?;
+    #[expect(unsafe_code, reason = "Rust has no safe way to fill a union with 0")]
+    // SAFETY: an ifreq is made of numbers and addresses, and all of them can be 0.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    let number = libc::SIOCSIFFLAGS as libc::Ioctl;
+    #[expect(unsafe_code, reason = "nix has no call for an interface's flags")]
+    // SAFETY: SIOCSIFFLAGS reads one ifreq, and the name in this one ends with a 0.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), number, &raw const request) };
+    Errno::result(result).context("bring up lo")?;
+    Ok(())
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}]"))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let step = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{step} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}
