@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         sees_the_processes_of_the_host,
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
+    ], exercises: [
+        "named": wrong ["named-draws-twice" fails "has_the_first_12_characters_as_hostname"],
     ])
 }
 

@@ -5,6 +5,7 @@ use crate::suite::Check;
 
 mod clean_env;
 mod fork_exec;
+mod named;
 mod net_ipc;
 
 /// An exercise.
@@ -27,7 +28,12 @@ macro_rules! checks {
 use checks;
 
 /// All exercises, in the order of the chapters.
-const ALL: &[Exercise] = &[fork_exec::EXERCISE, clean_env::EXERCISE, net_ipc::EXERCISE];
+const ALL: &[Exercise] = &[
+    fork_exec::EXERCISE,
+    clean_env::EXERCISE,
+    net_ipc::EXERCISE,
+    named::EXERCISE,
+];
 
 /// Finds an exercise by its name.
 ///

@@ -1,0 +1,177 @@
+//! An answer to the exercise `named`: an ID for each container, and a name if you like.
+//!
+//! Adds to step 4: a random ID that `run` draws and prints, and `--name`. The hostname is
+//! the name, or the beginning of the ID.
+//!
+//! Read: random(4), sethostname(2).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::sethostname;
+
+const USAGE: &str = concat!(
+    "usage: ",
+    env!("CARGO_BIN_NAME"),
+    " run [--name NAME] [--] COMMAND [ARG...]"
+);
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+/// In the environment, this tells `child` the hostname.
+const HOSTNAME: &str = "HOSTNAME_TO_SET";
+
+/// How many characters an ID has, and how many of them Docker shows.
+const ID_LENGTH: usize = 64;
+const SHORT_ID_LENGTH: usize = 12;
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") => {
+            let (name, argv) = parse(&argv)?;
+            run(name, argv)
+        }
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Takes `--name NAME` from in front of the command. The first word that is no option
+/// begins the command; `--` ends the options too.
+fn parse(mut argv: &[OsString]) -> Result<(Option<&OsStr>, &[OsString])> {
+    let mut name = None;
+    while let [option, rest @ ..] = argv {
+        match (option.as_bytes(), rest) {
+            (b"--name", [value, rest @ ..]) if !value.is_empty() => {
+                name = Some(value.as_os_str());
+                argv = rest;
+            }
+            (b"--name", _) => bail!("expected a name after --name\n{USAGE}"),
+            (b"--", _) => {
+                argv = rest;
+                break;
+            }
+            ([b'-', ..], _) => bail!("there is no option {}\n{USAGE}", option.to_string_lossy()),
+            _ => break,
+        }
+    }
+    if argv.is_empty() {
+        bail!("expected `run` and a command\n{USAGE}");
+    }
+    Ok((name, argv))
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
+    let id = draw_id()?;
+    print(&id)?;
+    announce("Running", argv)?;
+    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .env(HOSTNAME, name.unwrap_or(OsStr::new(&id[..SHORT_ID_LENGTH])))
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}
+
+/// Draws an ID at random. Nobody has to be asked whether it is taken: there are 36 to the
+/// power of 64, and no two containers will ever draw the same.
+fn draw_id() -> Result<String> {
+    const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let source = File::open("/dev/urandom").context("open /dev/urandom")?;
+    let mut id = String::new();
+    for byte in BufReader::with_capacity(2 * ID_LENGTH, source).bytes() {
+        let byte = usize::from(byte.context("read /dev/urandom")?);
+        // A byte has 256 values, 7 for each character. The 4 that are left over would make
+        // the first 4 characters more likely than the others.
+        if byte < 7 * CHARACTERS.len() {
+            id.push(char::from(CHARACTERS[byte % CHARACTERS.len()]));
+        }
+        if id.len() == ID_LENGTH {
+            break;
+        }
+    }
+    Ok(id)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    command::execute(
+        Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_remove(MARK)
+            .env_remove(HOSTNAME),
+    )
+}
+
+/// The new UTS namespace began as a copy of the host's. The kernel has room for a name of
+/// 64 bytes, and answers EINVAL to a longer one.
+fn set_hostname() -> Result<()> {
+    let name = env::var_os(HOSTNAME).context("find out which hostname to set")?;
+    sethostname(&name).with_context(|| format!("set the hostname {}", name.to_string_lossy()))
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}]"))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let step = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{step} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}
