@@ -18,6 +18,10 @@ fn main() -> ExitCode {
         hides_its_marks_from_the_command,
     ], exercises: [
         "named": wrong ["named-draws-twice" fails "has_the_first_12_characters_as_hostname"],
+        "sync-pipe": wrong [
+            "sync-pipe-keeps-the-write-end" fails "starts_the_command_once_the_pid_is_read",
+            "sync-pipe-takes-the-end-for-a-go" fails "never_starts_the_command_if_run_ends_first",
+        ],
     ])
 }
 

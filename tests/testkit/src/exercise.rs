@@ -7,6 +7,7 @@ mod clean_env;
 mod fork_exec;
 mod named;
 mod net_ipc;
+mod sync_pipe;
 
 /// An exercise.
 pub struct Exercise {
@@ -33,6 +34,7 @@ const ALL: &[Exercise] = &[
     clean_env::EXERCISE,
     net_ipc::EXERCISE,
     named::EXERCISE,
+    sync_pipe::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

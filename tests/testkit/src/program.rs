@@ -241,27 +241,38 @@ impl Running<'_> {
     /// program may print the command line, where the word stands too.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
         let what = format!("the line {line:?} on standard output");
-        self.wait_until(&what, |stdout, _| stdout.lines().any(|seen| seen == line))
+        self.wait_until(&what, |running| {
+            let stdout = read_all(&running.stdout)?;
+            Ok(stdout.lines().any(|seen| seen == line).then_some(()))
+        })
     }
 
     /// Waits until standard error has `part` in it.
     pub fn wait_for_complaint(&mut self, part: &str) -> Result<()> {
         let what = format!("{part:?} in standard error");
-        self.wait_until(&what, |_, stderr| stderr.contains(part))
+        self.wait_until(&what, |running| {
+            Ok(read_all(&running.stderr)?.contains(part).then_some(()))
+        })
     }
 
-    /// Waits until standard output and standard error, in this order, are as they should be.
-    fn wait_until(&mut self, what: &str, holds: impl Fn(&str, &str) -> bool) -> Result<()> {
+    /// Waits until `look` finds something, and says `what` was missing if the program ends
+    /// before, or if it takes too long.
+    pub fn wait_until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&Self) -> Result<Option<T>>,
+    ) -> Result<T> {
         let start = Instant::now();
-        while !holds(&read_all(&self.stdout)?, &read_all(&self.stderr)?) {
-            if start.elapsed() > scaled(5_000) || self.has_ended()? {
-                let ended = self.take_down()?;
-                let holds = holds(&ended.stdout, &ended.stderr);
-                return ended.expected(what, holds).map(|_| ());
+        loop {
+            let is_over = start.elapsed() > scaled(5_000) || self.has_ended()?;
+            if let Some(found) = look(self)? {
+                return Ok(found);
+            }
+            if is_over {
+                bail!("{}", self.take_down()?.report(what));
             }
             thread::sleep(Duration::from_millis(2));
         }
-        Ok(())
     }
 
     /// Waits for the program to end.

@@ -1,0 +1,194 @@
+//! An answer to the exercise `sync-pipe`: `child` waits until `run` has done its part.
+//!
+//! Adds to step 4: a pipe from `run` to `child`, and `--pid-file`, the part of `run`.
+//!
+//! Read: pipe(7), fcntl(2), fifo(7).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigSet;
+use nix::unistd::{pipe2, sethostname};
+
+const USAGE: &str = concat!(
+    "usage: ",
+    env!("CARGO_BIN_NAME"),
+    " run [--pid-file FILE] [--] COMMAND [ARG...]"
+);
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+/// In the environment, this tells `child` which descriptor is the pipe's read end.
+const PIPE: &str = "PIPE_TO_READ";
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") => {
+            let (pid_file, argv) = parse(&argv)?;
+            run(pid_file, argv)
+        }
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Takes `--pid-file FILE` from in front of the command. The first word that is no option
+/// begins the command; `--` ends the options too.
+fn parse(mut argv: &[OsString]) -> Result<(Option<&OsStr>, &[OsString])> {
+    let mut pid_file = None;
+    while let [option, rest @ ..] = argv {
+        match (option.as_bytes(), rest) {
+            (b"--pid-file", [value, rest @ ..]) if !value.is_empty() => {
+                pid_file = Some(value.as_os_str());
+                argv = rest;
+            }
+            (b"--pid-file", _) => bail!("expected a file after --pid-file\n{USAGE}"),
+            (b"--", _) => {
+                argv = rest;
+                break;
+            }
+            ([b'-', ..], _) => bail!("there is no option {}\n{USAGE}", option.to_string_lossy()),
+            _ => break,
+        }
+    }
+    if argv.is_empty() {
+        bail!("expected `run` and a command\n{USAGE}");
+    }
+    Ok((pid_file, argv))
+}
+
+/// Starts `child` in namespaces of its own, and does its part before that goes on.
+fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    // Of the two ends only the one to read from outlives exec. If `child` had the other
+    // too, the pipe would never end for it: it would be waiting for itself.
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
+    fcntl(&reader, FcntlArg::F_SETFD(FdFlag::empty())).context("keep a pipe open across exec")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .env(PIPE, reader.as_raw_fd().to_string())
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    drop(reader);
+    if let Some(file) = pid_file {
+        write_pid(child.id(), file)?;
+    }
+    // A byte says "go on". That the pipe ends must not: it also does when we are killed.
+    File::from(writer)
+        .write_all(b"!")
+        .context("tell child to go on")?;
+    command::wait(child)
+}
+
+/// Writes the container's PID on the host to `file`. If that is a FIFO, this waits until
+/// somebody reads it.
+fn write_pid(pid: u32, file: &OsStr) -> Result<()> {
+    // There is no command yet that would have to be told of a signal. So let one end us:
+    // then the pipe ends too, and with it `child`.
+    SigSet::all().thread_unblock().context("unblock signals")?;
+    fs::write(file, format!("{pid}\n"))
+        .with_context(|| format!("write the PID to {}", file.to_string_lossy()))?;
+    command::block_signals()
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    if !is_told_to_go_on()? {
+        // Whoever could be told why has ended.
+        return Ok(ExitCode::from(125));
+    }
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    command::execute(
+        Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_remove(MARK)
+            .env_remove(PIPE),
+    )
+}
+
+/// Waits until `run` has done its part, or has ended before that.
+fn is_told_to_go_on() -> Result<bool> {
+    let number = env::var(PIPE).context("find out which pipe to read")?;
+    let number = number.parse().context("find out which pipe to read")?;
+    #[expect(
+        unsafe_code,
+        reason = "a number says nothing about who owns a descriptor"
+    )]
+    // SAFETY: `run` has opened this descriptor for us, and nothing else here uses it. It is
+    // closed at the end of this function, and so the command does not inherit it.
+    let mut pipe = unsafe { File::from_raw_fd(number) };
+    // This returns 0, the end, as soon as nobody has the other end open any more.
+    let count = pipe.read(&mut [0]).context("wait for run to go on")?;
+    Ok(count == 1)
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}]"))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let step = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{step} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}
