@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
-use nix::unistd::pipe;
+use nix::unistd::pipe2;
 
 use crate::host::scaled;
 use crate::program::{Call, Program};
@@ -89,7 +90,8 @@ fn reports_a_full_disk(program: &Program) -> Result<()> {
 }
 
 fn reports_a_broken_pipe(program: &Program) -> Result<()> {
-    let (reader, writer) = pipe().context("make a pipe")?;
+    // The programs of other tests, which are started meanwhile, must not have it open too.
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
     drop(reader);
     let ended = program
         .run(&["echo", "something"])
