@@ -15,5 +15,7 @@ fn main() -> ExitCode {
         sees_the_processes_of_the_host,
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
+    ], exercises: [
+        "clone": wrong ["clone-forgets-sigchld" fails "ends_with_the_exit_status_of_the_command"],
     ])
 }

@@ -4,6 +4,7 @@
 use crate::suite::Check;
 
 mod clean_env;
+mod clone;
 mod fork_exec;
 mod named;
 mod net_ipc;
@@ -35,6 +36,7 @@ const ALL: &[Exercise] = &[
     net_ipc::EXERCISE,
     named::EXERCISE,
     sync_pipe::EXERCISE,
+    clone::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

@@ -204,6 +204,25 @@ impl Host {
         )
     }
 
+    /// The host's number for the process that has started process `pid`.
+    pub fn parent_of(&self, pid: i32) -> Result<i32> {
+        status_of(pid, "PPid")?
+            .parse()
+            .with_context(|| format!("find the parent of process {pid}"))
+    }
+
+    /// The host's number for PID 1 of the container whose command is process `pid`: that
+    /// same process, or the one that has started it.
+    pub fn init_of(&self, pid: i32) -> Result<i32> {
+        for pid in [pid, self.parent_of(pid)?] {
+            // Its PIDs in all the namespaces that it is in, the innermost last.
+            if status_of(pid, "NSpid")?.split('\t').next_back() == Some("1") {
+                return Ok(pid);
+            }
+        }
+        bail!("expected: PID 1 for process {pid} or its parent\nseen:     other PIDs in NSpid")
+    }
+
     /// The folder of the cgroup that process `pid` is in.
     pub fn cgroup_of(&self, pid: i32) -> Result<PathBuf> {
         let found = self
@@ -425,6 +444,16 @@ fn all_processes() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter_map(|name| name.parse().ok()).collect()
+}
+
+/// A line of /proc/PID/status, without its name and the tab that follows.
+fn status_of(pid: i32, name: &str) -> Result<String> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let mut lines = status.lines().filter_map(|line| line.split_once(":\t"));
+    let line = lines.find(|(found, _)| *found == name);
+    let (_, value) = line.with_context(|| format!("find {name} in {path}"))?;
+    Ok(value.to_owned())
 }
 
 fn command_line(pid: i32) -> String {

@@ -97,7 +97,7 @@ fn sets_the_hostname_before_the_command_starts(program: &Program) -> Result<()> 
     program.host.expect_unchanged(&before)
 }
 
-fn numbers_its_processes_from_1(program: &Program) -> Result<()> {
+pub(crate) fn numbers_its_processes_from_1(program: &Program) -> Result<()> {
     // PID 1 is the command, or a process that has started it.
     let ended = program.run_shell("echo $$").end()?;
     let holds = ["1", "2"].contains(&ended.last_line());

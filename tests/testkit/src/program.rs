@@ -237,12 +237,17 @@ impl Running<'_> {
         })
     }
 
+    /// What the program has written to its standard output by now.
+    pub fn stdout(&self) -> Result<String> {
+        read_all(&self.stdout)
+    }
+
     /// Waits until standard output has this line. A word in a line would not do: the
     /// program may print the command line, where the word stands too.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
         let what = format!("the line {line:?} on standard output");
         self.wait_until(&what, |running| {
-            let stdout = read_all(&running.stdout)?;
+            let stdout = running.stdout()?;
             Ok(stdout.lines().any(|seen| seen == line).then_some(()))
         })
     }

@@ -75,7 +75,7 @@ fn writes_the_pid_of_the_container_on_the_host(program: &Program) -> Result<()> 
     let pid = fs::read_to_string(&file).context("read the file")?;
     // The container is the command, or the process that has started it inside.
     let mut expected = vec![format!("{command}\n")];
-    let parent = parent(command)?;
+    let parent = program.host.parent_of(command)?;
     if parent != running.pid() {
         expected.push(format!("{parent}\n"));
     }
@@ -157,13 +157,6 @@ fn read_pid(running: &mut Running, fifo: &Path) -> Result<i32> {
             Ok(text.strip_suffix('\n').and_then(|pid| pid.parse().ok()))
         },
     )
-}
-
-fn parent(pid: i32) -> Result<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read its status")?;
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"));
-    let parent = parent.and_then(|pid| pid.parse().ok());
-    parent.with_context(|| format!("find the parent of process {pid}"))
 }
 
 /// The pipes among the descriptors that are open.

@@ -1,0 +1,160 @@
+//! An answer to the exercise `clone`: clone(2) instead of unshare(2).
+//!
+//! Takes the place of step 5's unshare: a process is born in its new namespaces, and the
+//! one that starts it stays where it is.
+//!
+//! Read: clone(2), pid_namespaces(7), wait(2).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, clone};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, sethostname};
+
+const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+/// In bytes: what Rust, too, gives to a new thread.
+const STACK_SIZE: usize = 2 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    let child = clone_child(argv)?;
+    print(&format!("On the host, child is {child}"))?;
+    wait(child)
+}
+
+/// Makes a process in new namespaces, and returns its PID on the host. Unlike after
+/// unshare(2), this process itself is in none of them.
+fn clone_child(argv: &[OsString]) -> Result<Pid> {
+    let flags = CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID;
+    let start = Box::new(|| execute_child(argv));
+    let mut stack = vec![0; STACK_SIZE];
+    #[expect(unsafe_code, reason = "nix has no safe clone")]
+    // SAFETY: without CLONE_VM the new process has a copy of our memory, in which `start`
+    // and the stack live on, whatever we do with ours. We have one thread, so that no other
+    // holds a lock that would stay closed in the copy. And `start` needs little stack.
+    let child = unsafe { clone(start, &mut stack, flags, Some(libc::SIGCHLD)) };
+    // The low byte of the flags is the signal that tells the parent of the child's end.
+    // Without SIGCHLD there, waitpid(2) does not find it: ECHILD.
+    child.context("clone child into new UTS and PID namespaces")
+}
+
+/// The new process begins here, and becomes `child`. It could go on right away, since it has
+/// a copy of all that we know; but as a program of its own it is as in every other step.
+fn execute_child(argv: &[OsString]) -> isize {
+    let error = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .exec();
+    writeln!(io::stderr(), "error: execute /proc/self/exe child: {error}").ok();
+    125
+}
+
+/// Does as [`command::wait`] does, for a process that no `Command` has started.
+fn wait(child: Pid) -> Result<ExitCode> {
+    let signals = SigSet::thread_get_mask().context("get the blocked signals")?;
+    loop {
+        let status = waitpid(child, Some(WaitPidFlag::WNOHANG));
+        let code = match status.context("wait for the child process")? {
+            WaitStatus::Exited(_, code) => code,
+            WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
+            _ => {
+                let signal = signals.wait().context("wait for a signal")?;
+                if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
+                    kill(child, signal).with_context(|| format!("pass {signal} on to {child}"))?;
+                }
+                continue;
+            }
+        };
+        return Ok(ExitCode::from(u8::try_from(code)?));
+    }
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let step = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{step} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}
