@@ -294,18 +294,13 @@ fn says_what_to_do_without_root(program: &Program) -> Result<()> {
 
 fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
     // In there, nobody may enter another user's home.
-    let folder = program.path.parent().context("find the program's folder")?;
-    let name = program
-        .path
-        .file_name()
-        .context("find the program's name")?;
-    let folder = program.host.expose(folder)?;
+    let (_exposed, path) = program.expose()?;
     let rootfs = program.host.expose(&program.rootfs)?;
     let before = program.host.snapshot()?;
     let call = program
         .run_shell("hostname inside && hostname")
         .with_prefix(&["unshare", "-r"])
-        .at(folder.path().join(name))
+        .at(path)
         .with_env("ROOTFS", rootfs.path());
     call.end()?.exits(0)?.prints("inside")?;
     program.host.expect_unchanged(&before)

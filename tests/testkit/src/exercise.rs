@@ -8,6 +8,7 @@ mod clone;
 mod fork_exec;
 mod named;
 mod net_ipc;
+mod rootless;
 mod sync_pipe;
 
 /// An exercise.
@@ -37,6 +38,7 @@ const ALL: &[Exercise] = &[
     named::EXERCISE,
     sync_pipe::EXERCISE,
     clone::EXERCISE,
+    rootless::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

@@ -17,7 +17,7 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::host::{Host, scaled};
+use crate::host::{Exposed, Host, scaled};
 
 /// A program under test on a host of its own.
 pub struct Program {
@@ -46,6 +46,16 @@ impl Program {
     /// `PROGRAM run sh -c SCRIPT`, not started yet.
     pub fn run_shell(&self, script: &str) -> Call<'_> {
         self.run(&["sh", "-c", script])
+    }
+
+    /// Mounts the program's folder a second time, where every user can reach it, and tells
+    /// where the program is then. It may be in the home of the user who called sudo.
+    pub fn expose(&self) -> Result<(Exposed, PathBuf)> {
+        let folder = self.path.parent().context("find the program's folder")?;
+        let name = self.path.file_name().context("find the program's name")?;
+        let exposed = self.host.expose(folder)?;
+        let path = exposed.path().join(name);
+        Ok((exposed, path))
     }
 
     /// `PROGRAM ARGS...`, not started yet.
