@@ -5,6 +5,7 @@ use crate::suite::Check;
 
 mod clean_env;
 mod clone;
+mod enter;
 mod fork_exec;
 mod named;
 mod net_ipc;
@@ -39,6 +40,7 @@ const ALL: &[Exercise] = &[
     sync_pipe::EXERCISE,
     clone::EXERCISE,
     rootless::EXERCISE,
+    enter::EXERCISE,
 ];
 
 /// Finds an exercise by its name.
