@@ -29,6 +29,10 @@ fn main() -> ExitCode {
         rootfs_names_the_package_of_a_missing_program,
         rootfs_leaves_nothing_on_a_full_disk,
         rootfs_adds_a_program_with_its_libraries,
+    ], exercises: [
+        "escape": wrong [
+            "escape-goes-along" fails "reads_a_file_outside",
+        ],
     ])
 }
 

@@ -6,6 +6,7 @@ use crate::suite::Check;
 mod clean_env;
 mod clone;
 mod enter;
+mod escape;
 mod fork_exec;
 mod named;
 mod net_ipc;
@@ -41,6 +42,7 @@ const ALL: &[Exercise] = &[
     clone::EXERCISE,
     rootless::EXERCISE,
     enter::EXERCISE,
+    escape::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

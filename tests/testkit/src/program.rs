@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::host::{Exposed, Host, scaled};
+use crate::rootfs;
 
 /// A program under test on a host of its own.
 pub struct Program {
@@ -56,6 +57,15 @@ impl Program {
         let exposed = self.host.expose(folder)?;
         let path = exposed.path().join(name);
         Ok((exposed, path))
+    }
+
+    /// Makes a root filesystem of the test's own, with `programs` in it too: in the test's
+    /// folder, where it is called `rootfs`.
+    pub fn make_rootfs(&self, programs: &[&Path]) -> Result<PathBuf> {
+        let path = self.host.folder.path().join("rootfs");
+        let programs: Vec<OsString> = programs.iter().map(|path| path.into()).collect();
+        rootfs::make(&path, &programs).context("make a root filesystem")?;
+        Ok(path)
     }
 
     /// `PROGRAM ARGS...`, not started yet.
