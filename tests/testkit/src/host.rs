@@ -77,19 +77,28 @@ pub struct Host {
 }
 
 /// A folder that is mounted a second time. It is unmounted when this value is dropped.
-pub struct Exposed(TempDir);
+pub struct Exposed(PathBuf);
 
 impl Exposed {
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        &self.0
     }
 }
 
 impl Drop for Exposed {
     fn drop(&mut self) {
-        umount2(self.path(), MntFlags::MNT_DETACH).ok();
+        unmount_and_remove(&self.0);
     }
+}
+
+/// Unmounts all that is mounted on the folder `path`, and removes it.
+///
+/// A program may have mounted something there itself. So no file is deleted here: it could
+/// be one of a folder that is still mounted.
+fn unmount_and_remove(path: &Path) {
+    while umount2(path, MntFlags::MNT_DETACH).is_ok() {}
+    fs::remove_dir(path).ok();
 }
 
 struct Guard {
@@ -266,7 +275,7 @@ impl Host {
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))
             .context("let every user into a temporary folder")?;
         bind(path, place.path())?;
-        Ok(Exposed(place))
+        Ok(Exposed(place.keep()))
     }
 
     /// Mounts an empty file system of a size such as `2m` on the folder `path`.
@@ -326,7 +335,8 @@ impl Drop for Host {
     fn drop(&mut self) {
         if self.guard.is_some() {
             self.kill_all();
-            umount2(self.folder.path(), MntFlags::MNT_DETACH).ok();
+            // First, and then there is nothing left that the folder itself could delete.
+            unmount_and_remove(self.folder.path());
         }
     }
 }
