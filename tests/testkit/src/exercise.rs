@@ -10,6 +10,7 @@ mod escape;
 mod fork_exec;
 mod named;
 mod net_ipc;
+mod pivot_root;
 mod rootless;
 mod sync_pipe;
 
@@ -43,6 +44,7 @@ const ALL: &[Exercise] = &[
     rootless::EXERCISE,
     enter::EXERCISE,
     escape::EXERCISE,
+    pivot_root::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

@@ -107,7 +107,7 @@ pub(crate) fn numbers_its_processes_from_1(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
+pub(crate) fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
     let names = fs::read_dir(&program.rootfs).context("list the root filesystem")?;
     let names = names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
@@ -117,7 +117,7 @@ fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn starts_in_the_new_root(program: &Program) -> Result<()> {
+pub(crate) fn starts_in_the_new_root(program: &Program) -> Result<()> {
     program.run_shell("pwd -P").end()?.exits(0)?.prints("/")?;
     Ok(())
 }
@@ -155,7 +155,7 @@ fn cannot_see_above_its_root(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn sees_only_its_own_processes(program: &Program) -> Result<()> {
+pub(crate) fn sees_only_its_own_processes(program: &Program) -> Result<()> {
     // The shell, and one that started it if there is one.
     let ended = program.run_shell("cd /proc && echo [0-9]*").end()?;
     let holds = ["1", "1 2"].contains(&ended.last_line());
@@ -183,7 +183,7 @@ fn mounts_proc_without_setuid_devices_and_programs(program: &Program) -> Result<
     Ok(())
 }
 
-fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
+pub(crate) fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
     // On a mount of its own, as /home often is: there it is not enough if / is private.
     let rootfs = program.host.expose(&program.rootfs)?;
     let before = program.host.snapshot()?;
@@ -198,7 +198,7 @@ fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
     program.host.expect_unchanged(&before)
 }
 
-fn keeps_a_mount_of_the_command_inside(program: &Program) -> Result<()> {
+pub(crate) fn keeps_a_mount_of_the_command_inside(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
     let script = "mount -t tmpfs none /tmp && touch /tmp/here && echo mounted; exec sleep 1000";
     let mut running = program.run_shell(script).start()?;

@@ -1,0 +1,85 @@
+//! After step 6: another root, instead of a way down from the old one.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::exercise::{Exercise, checks};
+use crate::lesson::{
+    keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside, sees_only_its_own_processes,
+    shows_the_root_filesystem_as_root, starts_in_the_new_root,
+};
+use crate::program::Program;
+
+/// The exercise. Some of it is what step 7 teaches.
+pub const EXERCISE: Exercise = Exercise {
+    name: "pivot-root",
+    checks: checks![
+        shows_the_root_filesystem_as_root,
+        starts_in_the_new_root,
+        sees_only_its_own_processes,
+        keeps_its_mounts_inside,
+        keeps_a_mount_of_the_command_inside,
+        has_the_hosts_root_in_no_mount,
+        keeps_escape_inside,
+    ],
+    dependable_except: Some(&[]),
+};
+
+fn has_the_hosts_root_in_no_mount(program: &Program) -> Result<()> {
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let mut mounts = mounts.lines().map(Mount::from);
+    let host = mounts.find(|mount| mount.point == Some("/"));
+    let host = host.context("find the host's root in mountinfo")?;
+    let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
+    let seen: Vec<Mount> = ended.stdout.lines().map(Mount::from).collect();
+    let holds = !seen.iter().any(|mount| mount.is_of(&host));
+    let what = format!(
+        "no mount of {} on {}, which is the host's root",
+        host.folder.unwrap_or_default(),
+        host.device.unwrap_or_default()
+    );
+    ended.exits(0)?.expected(&what, holds)?;
+    let count = seen.iter().filter(|mount| mount.point == Some("/")).count();
+    ended.expected("one mount on /", count == 1)?;
+    Ok(())
+}
+
+/// What a line of mountinfo says: the device, the folder of it that is mounted, and where
+/// (proc_pid_mountinfo(5)).
+struct Mount<'a> {
+    device: Option<&'a str>,
+    folder: Option<&'a str>,
+    point: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Mount<'a> {
+    fn from(line: &'a str) -> Self {
+        let mut fields = line.split(' ').skip(2);
+        Self {
+            device: fields.next(),
+            folder: fields.next(),
+            point: fields.next(),
+        }
+    }
+}
+
+impl Mount<'_> {
+    /// Is the same folder mounted here and there?
+    fn is_of(&self, other: &Mount) -> bool {
+        (self.device, self.folder) == (other.device, other.folder)
+    }
+}
+
+fn keeps_escape_inside(program: &Program) -> Result<()> {
+    let file = program.host.folder.path().join("outside");
+    fs::write(&file, "a file of the host\n").context("write a file")?;
+    // Our answer to the exercise before this one.
+    let escape = program.step.with_file_name("escape");
+    let rootfs = program.make_rootfs(&[&escape])?;
+    let call = program.run(&["escape", "cat", &file.to_string_lossy()]);
+    let ended = call.with_env("ROOTFS", rootfs).end()?;
+    let holds = ended.code() != 0 && !ended.stdout.contains("a file of the host");
+    ended.expected("an `escape` that does not get to the file outside", holds)?;
+    Ok(())
+}
