@@ -10,6 +10,7 @@ mod escape;
 mod fork_exec;
 mod named;
 mod net_ipc;
+mod overlay;
 mod pivot_root;
 mod rootless;
 mod sync_pipe;
@@ -45,6 +46,7 @@ const ALL: &[Exercise] = &[
     enter::EXERCISE,
     escape::EXERCISE,
     pivot_root::EXERCISE,
+    overlay::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

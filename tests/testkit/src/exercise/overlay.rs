@@ -1,0 +1,110 @@
+//! After step 6: many containers on one image, and what they write is thrown away.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::exercise::{Exercise, checks};
+use crate::lesson::{
+    keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside,
+    shows_the_root_filesystem_as_root, starts_in_the_new_root,
+};
+use crate::program::{Call, Program};
+
+/// The exercise.
+pub const EXERCISE: Exercise = Exercise {
+    name: "overlay",
+    checks: checks![
+        shows_the_root_filesystem_as_root,
+        starts_in_the_new_root,
+        throws_its_writes_away,
+        keeps_the_writes_of_two_apart,
+        leaves_the_image_as_it_was,
+        keeps_its_mounts_inside,
+        keeps_a_mount_of_the_command_inside,
+    ],
+    // An overlay can be mounted in a user namespace only from Linux 5.11 on.
+    dependable_except: Some(&["works_without_root_in_a_user_namespace"]),
+};
+
+/// `PROGRAM run sh -c SCRIPT`, on the image `rootfs`.
+fn run<'a>(program: &'a Program, rootfs: &Path, script: &str) -> Call<'a> {
+    program.run_shell(script).with_env("ROOTFS", rootfs)
+}
+
+fn throws_its_writes_away(program: &Program) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    let script = "echo one >/root/note && cat /root/note";
+    let ended = run(program, &rootfs, script).end()?;
+    ended.exits(0)?.prints("one")?;
+    let script = "test ! -e /root/note && echo nothing";
+    let ended = run(program, &rootfs, script).end()?;
+    ended.exits(0)?.prints("nothing")?;
+    Ok(())
+}
+
+fn keeps_the_writes_of_two_apart(program: &Program) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    let script = "trap 'cat /root/note; exit 0' TERM; echo one >/root/note; echo written; \
+                  while :; do sleep 0.01; done";
+    let mut one = run(program, &rootfs, script).start()?;
+    one.wait_for("written")?;
+    let script = "test ! -e /root/note && echo two >/root/note && cat /root/note";
+    let other = run(program, &rootfs, script).end()?;
+    other.exits(0)?.prints("two")?;
+    one.signal(Signal::SIGTERM)?;
+    one.end()?.exits(0)?.prints("one")?;
+    Ok(())
+}
+
+fn leaves_the_image_as_it_was(program: &Program) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    let host = program.host.snapshot()?;
+    let before = files(&rootfs)?;
+    let script = "echo changed >/etc/passwd && rm /etc/group && mkdir /new && touch /new/file && \
+                  chmod 700 /usr && cat /etc/passwd && test ! -e /etc/group && ls /new";
+    let ended = run(program, &rootfs, script).end()?;
+    ended.exits(0)?.prints("changed\nfile")?;
+    let now = files(&rootfs)?;
+    let mut all = before.keys().chain(now.keys());
+    let changed = all.find(|path| before.get(*path) != now.get(*path));
+    ensure!(
+        changed.is_none(),
+        "expected: the image as it was\nseen:     a change of {}",
+        changed
+            .map(|path| path.to_string_lossy())
+            .unwrap_or_default()
+    );
+    program.host.expect_unchanged(&host)
+}
+
+/// A file's inode, mode, size and time. Whatever changes a file changes one of these.
+type State = (u64, u32, u64, i64, i64);
+
+/// All that lies in a folder.
+fn files(folder: &Path) -> Result<BTreeMap<PathBuf, State>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).context("list a folder")? {
+            let path = entry.context("list a folder")?.path();
+            let file = fs::symlink_metadata(&path).context("look at a file")?;
+            let state = (
+                file.ino(),
+                file.mode(),
+                file.size(),
+                file.mtime(),
+                file.mtime_nsec(),
+            );
+            if file.is_dir() {
+                folders.push(path.clone());
+            }
+            found.insert(path, state);
+        }
+    }
+    Ok(found)
+}
