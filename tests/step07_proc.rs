@@ -18,6 +18,11 @@ fn main() -> ExitCode {
         hides_its_marks_from_the_command,
         shows_child_as_pid_1,
         has_as_many_processes_as_it_likes,
+    ], exercises: [
+        "volume": wrong [
+            "volume-before-chroot" fails "follows_links_as_the_command_does",
+            "volume-read-only-at-once" fails "refuses_writes_if_read_only",
+        ],
     ])
 }
 

@@ -14,6 +14,7 @@ mod overlay;
 mod pivot_root;
 mod rootless;
 mod sync_pipe;
+mod volume;
 
 /// An exercise.
 pub struct Exercise {
@@ -47,6 +48,7 @@ const ALL: &[Exercise] = &[
     escape::EXERCISE,
     pivot_root::EXERCISE,
     overlay::EXERCISE,
+    volume::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

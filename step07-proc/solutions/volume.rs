@@ -1,0 +1,245 @@
+//! An answer to the exercise `volume`: folders of the host in the container.
+//!
+//! Adds to step 7: a bind mount for each `--volume`.
+//!
+//! Read: mount(2) about MS_BIND and MS_REMOUNT, path_resolution(7), proc_pid_fd(5).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::chroot;
+use std::path::Path;
+use std::process::{self, Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::sys::statvfs::statvfs;
+use nix::unistd::sethostname;
+
+const USAGE: &str = "usage: volume run [--volume HOST:CONTAINER[:ro]]... [--] COMMAND [ARG...]";
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// What `--volume` asks for.
+struct Volume<'a> {
+    host: &'a Path,
+    container: &'a Path,
+    is_read_only: bool,
+}
+
+/// Takes the options from in front of the command. The first word that is no option
+/// begins the command; `--` ends the options too.
+fn parse(mut args: &[OsString]) -> Result<(Vec<Volume<'_>>, &[OsString])> {
+    let mut volumes = Vec::new();
+    while args.first().is_some_and(|word| word == "--volume") {
+        let volume = args.get(1).and_then(|text| split(text));
+        volumes.push(volume.with_context(|| format!("this is no volume\n{USAGE}"))?);
+        args = &args[2..];
+    }
+    match args.first() {
+        Some(word) if word == "--" => args = &args[1..],
+        Some(word) if word.as_bytes().starts_with(b"-") => {
+            bail!("there is no option {}\n{USAGE}", word.to_string_lossy())
+        }
+        _ => {}
+    }
+    if args.is_empty() {
+        bail!("expected `run` and a command\n{USAGE}");
+    }
+    Ok((volumes, args))
+}
+
+/// Splits HOST:CONTAINER[:ro].
+fn split(text: &OsStr) -> Option<Volume<'_>> {
+    let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b':').collect();
+    let (host, container, is_read_only) = match parts[..] {
+        [host, container] => (host, container, false),
+        [host, container, b"ro"] => (host, container, true),
+        _ => return None,
+    };
+    let is_volume = !host.is_empty() && container.starts_with(b"/");
+    is_volume.then(|| Volume {
+        host: Path::new(OsStr::from_bytes(host)),
+        container: Path::new(OsStr::from_bytes(container)),
+        is_read_only,
+    })
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(args: &[OsString]) -> Result<ExitCode> {
+    let (_, argv) = parse(args)?;
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+        .context("unshare the UTS, PID and mount namespaces")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(args)
+        .env(MARK, "yes")
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(args: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    let (volumes, argv) = parse(args)?;
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    make_mounts_private()?;
+    let folders = open_folders(&volumes)?;
+    enter_root()?;
+    mount_proc()?;
+    for (volume, folder) in volumes.iter().zip(&folders) {
+        mount_volume(volume, folder)?;
+    }
+    command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+/// Stops our mounts from reaching the host.
+///
+/// The mounts in a new mount namespace are copies, but a copy of a shared mount stays
+/// a peer of the original, and systemd makes all mounts shared.
+fn make_mounts_private() -> Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
+}
+
+/// Opens the folders of the host, while its paths still lead there.
+fn open_folders(volumes: &[Volume]) -> Result<Vec<OwnedFd>> {
+    let hosts = volumes.iter().map(|volume| volume.host);
+    let open = |host: &Path| {
+        open(host, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+            .with_context(|| format!("open {} on the host", host.display()))
+    };
+    hosts.map(open).collect()
+}
+
+/// Makes the root filesystem our `/`.
+fn enter_root() -> Result<()> {
+    let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
+    chroot(&root).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    })?;
+    // chroot leaves the working directory where it was: outside, with `..` as a way out.
+    env::set_current_dir("/").context("change directory to the new /")
+}
+
+/// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
+fn mount_proc() -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+}
+
+/// Mounts a folder of the host in the container.
+///
+/// This comes after chroot: a symbolic link in the root filesystem then leads where it leads
+/// for the command, and never to a file of the host. The way to the folder outside is its
+/// descriptor. Newer runtimes ask open_tree(2) for one that move_mount(2) can mount.
+fn mount_volume(volume: &Volume, folder: &OwnedFd) -> Result<()> {
+    let place = volume.container;
+    let what = || format!("mount {} on {}", volume.host.display(), place.display());
+    let folder = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    // The place has to be there. Docker makes one, in a layer above the image; here it
+    // would be made in the image, and stay there.
+    //
+    // Without MS_REC, what is mounted below the folder stays outside. With it, `ro` would
+    // hold for the topmost mount and for none below it.
+    let none = None::<&str>;
+    mount(Some(folder.as_str()), place, none, MsFlags::MS_BIND, none).with_context(what)?;
+    if volume.is_read_only {
+        make_read_only(place).with_context(what)?;
+    }
+    Ok(())
+}
+
+/// A new bind mount has the flags of the mount that it came from: mount(2) ignores all that
+/// are passed with MS_BIND. A second call changes them, all at once. So those that are to
+/// stay have to be named; and in a user namespace the kernel insists that they do.
+fn make_read_only(place: &Path) -> Result<()> {
+    let now = statvfs(place).context("look at its flags")?.flags();
+    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let kept = MsFlags::from_bits_truncate(now.bits()) & kept;
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | kept;
+    let none = None::<&str>;
+    mount(none, place, none, flags, none).context("make it read-only")
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let answer = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{answer} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
+or be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {answer} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}
