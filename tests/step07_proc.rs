@@ -23,6 +23,14 @@ fn main() -> ExitCode {
             "volume-before-chroot" fails "follows_links_as_the_command_does",
             "volume-read-only-at-once" fails "refuses_writes_if_read_only",
         ],
+        "dev": wrong [
+            "dev-from-the-host" fails "has_no_other_device",
+            "dev-in-the-rootfs" fails "leaves_the_root_filesystem_as_it_was",
+        ],
+        "own-proc": wrong [
+            "own-proc-mounted-over" fails "leaves_no_other_proc_beneath",
+            "own-proc-not-private" fails "leaves_the_hosts_proc_untouched",
+        ],
     ])
 }
 

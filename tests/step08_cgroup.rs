@@ -21,6 +21,19 @@ fn main() -> ExitCode {
         has_child_and_the_command_in_its_cgroup,
         shares_its_cgroup_with_nobody,
         is_not_disturbed_by_a_cgroup_that_sigkill_left,
+    ], exercises: [
+        "memory": wrong [
+            "memory-after-the-start" fails "kills_a_greedy_process",
+            "memory-with-swap" fails "allows_no_swap",
+        ],
+        "capabilities": wrong [
+            "capabilities-unbounded" fails "root_has_no_more_than_docker_gives",
+            "capabilities-of-the-groups" fails "becomes_the_user",
+        ],
+        "seccomp": wrong [
+            "seccomp-that-kills" fails "refuses_unshare",
+            "seccomp-without-an-errno" fails "refuses_mount",
+        ],
     ])
 }
 

@@ -34,21 +34,22 @@ const NEEDED: &[(&str, &[&str])] = &[
     (
         "coreutils",
         &[
-            "cat", "echo", "env", "false", "id", "ls", "mkdir", "printf", "pwd", "readlink", "rm",
-            "seq", "sleep", "touch", "true",
+            "cat", "dd", "echo", "env", "false", "id", "ls", "mkdir", "mknod", "printf", "pwd",
+            "readlink", "rm", "seq", "sleep", "touch", "true",
         ],
     ),
     ("dash", &["sh"]),
     ("hostname", &["hostname"]),
     ("mount", &["mount", "umount"]),
     ("procps", &["ps"]),
+    ("util-linux", &["nsenter", "unshare"]),
 ];
 
 /// Programs that make a shell livable, where this machine has them.
 const WELCOME: &[&str] = &[
-    "chmod", "clear", "cp", "cut", "date", "dd", "df", "findmnt", "free", "grep", "head", "kill",
-    "ln", "mktemp", "mv", "nproc", "pgrep", "rmdir", "sed", "sort", "stat", "stty", "tail", "tee",
-    "top", "tr", "tty", "uname", "uniq", "unshare", "wc", "whoami", "xargs",
+    "chmod", "clear", "cp", "cut", "date", "df", "findmnt", "free", "grep", "head", "kill", "ln",
+    "mktemp", "mv", "nproc", "pgrep", "rmdir", "sed", "sort", "stat", "stty", "tail", "tee", "top",
+    "tr", "tty", "uname", "uniq", "wc", "whoami", "xargs",
 ];
 
 /// Device files, with the numbers that the kernel's `admin-guide/devices.txt` gives them.

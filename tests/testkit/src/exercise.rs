@@ -3,16 +3,21 @@
 
 use crate::suite::Check;
 
+mod capabilities;
 mod clean_env;
 mod clone;
+mod dev;
 mod enter;
 mod escape;
 mod fork_exec;
+mod memory;
 mod named;
 mod net_ipc;
 mod overlay;
+mod own_proc;
 mod pivot_root;
 mod rootless;
+mod seccomp;
 mod sync_pipe;
 mod volume;
 
@@ -49,6 +54,11 @@ const ALL: &[Exercise] = &[
     pivot_root::EXERCISE,
     overlay::EXERCISE,
     volume::EXERCISE,
+    dev::EXERCISE,
+    own_proc::EXERCISE,
+    memory::EXERCISE,
+    capabilities::EXERCISE,
+    seccomp::EXERCISE,
 ];
 
 /// Finds an exercise by its name.

@@ -4,6 +4,7 @@
 //! program that *is* the host: what changes there has leaked, and the real host is out of
 //! its reach. All that the program starts is in a cgroup that holds at most 200 processes,
 //! and it takes that cgroup for the top of the hierarchy. At the end all of them are killed.
+//! Where memory and processors are counted in other hierarchies, it has a top there too.
 //!
 //! Read: unshare(2), whose namespaces are per thread; cgroup_namespaces(7).
 
@@ -24,7 +25,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, gethostname, sethostname};
 use tempfile::TempDir;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::Cgroups;
 
 /// More than any honest test needs, and few enough for any machine.
 const MAX_PROCESSES: u32 = 200;
@@ -72,7 +73,7 @@ pub struct Snapshot {
 pub struct Host {
     /// A folder that is empty at first: the working directory of every program that is started.
     pub folder: TempDir,
-    /// Where the pids hierarchy is mounted, and what is bound there. `None` without root.
+    /// Where cgroups are mounted, and what is bound there. `None` without root.
     guard: Option<Guard>,
 }
 
@@ -101,9 +102,11 @@ fn unmount_and_remove(path: &Path) {
     fs::remove_dir(path).ok();
 }
 
+/// Cgroups that lie on the mount points of their hierarchies: first the one that counts
+/// processes, then those for memory and processors, where they are others.
 struct Guard {
-    mount_point: PathBuf,
-    cgroup: Cgroup,
+    mount_points: Vec<PathBuf>,
+    cgroups: Cgroups,
 }
 
 impl Host {
@@ -153,7 +156,7 @@ impl Host {
         let guard = self.guard.as_ref()?;
         // This is the main thread's root, which is in no namespace of a test.
         let root = PathBuf::from(format!("/proc/{}/root", process::id()));
-        let cgroup = guard.cgroup.path.strip_prefix("/").ok()?;
+        let cgroup = guard.cgroups.paths[0].strip_prefix("/").ok()?;
         Some(root.join(cgroup).join("init/cgroup.procs"))
     }
 
@@ -176,9 +179,10 @@ impl Host {
         let Some(guard) = &self.guard else {
             return Vec::new();
         };
-        let init = guard.mount_point.join("init");
-        let mut cgroups = descendants(&guard.mount_point);
-        cgroups.retain(|cgroup| *cgroup != init && *cgroup != guard.mount_point);
+        let init = guard.mount_points[0].join("init");
+        let points = guard.mount_points.iter();
+        let mut cgroups: Vec<PathBuf> = points.flat_map(|point| descendants(point)).collect();
+        cgroups.retain(|cgroup| *cgroup != init && !guard.mount_points.contains(cgroup));
         cgroups
     }
 
@@ -187,7 +191,7 @@ impl Host {
         let Some(guard) = &self.guard else {
             return Vec::new();
         };
-        let cgroups = descendants(&guard.mount_point);
+        let cgroups = descendants(&guard.mount_points[0]);
         cgroups.iter().flat_map(|cgroup| members(cgroup)).collect()
     }
 
@@ -306,27 +310,33 @@ impl Host {
         Ok(link.to_string_lossy().into_owned())
     }
 
-    /// Makes the cgroup file system read-only for the programs started from now on.
+    /// Makes the folder `path` read-only for the programs started from now on.
+    pub fn make_read_only(&self, path: &Path) -> Result<()> {
+        bind(path, path)?;
+        remount_read_only(path)
+    }
+
+    /// Whether the programs under test can have cgroups with this file: a kernel may lack the
+    /// controller.
+    pub fn has_cgroups_with(&self, file: &str) -> bool {
+        let mut points = self.guard.iter().flat_map(|guard| &guard.mount_points);
+        points.any(|point| point.join(file).exists())
+    }
+
+    /// Makes the cgroup file systems read-only for the programs started from now on.
     pub fn make_cgroups_read_only(&self) -> Result<()> {
         let guard = self
             .guard
             .as_ref()
             .context("there is no cgroup to make read-only")?;
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        mount(
-            None::<&str>,
-            &guard.mount_point,
-            None::<&str>,
-            flags,
-            None::<&str>,
-        )
-        .context("make the cgroup file system read-only")
+        let mut points = guard.mount_points.iter();
+        points.try_for_each(|point| remount_read_only(point))
     }
 
     /// Ends every process that came from the program under test.
     pub fn kill_all(&self) {
         if let Some(guard) = &self.guard {
-            kill_members(&guard.mount_point);
+            kill_members(&guard.mount_points[0]);
         }
     }
 }
@@ -347,46 +357,59 @@ const NEEDS_ROOT: &str = "\
 
 impl Guard {
     fn enter() -> Result<Self> {
-        let cgroup = {
-            // One after the other: its name is our PID and the time, which on some machines
+        let cgroups = {
+            // One after the other: their name is our PID and the time, which on some machines
             // two threads can read alike.
             let mut guards = GUARDS.lock().expect("no thread panics with this lock");
-            let cgroup = Cgroup::with_cap(MAX_PROCESSES)?;
-            guards.push(cgroup.path.clone());
-            cgroup
+            let mut cgroups = Cgroups::new()?;
+            cgroups.limit_processes(MAX_PROCESSES)?;
+            for controller in ["memory", "cpu"] {
+                // Only one exercise needs them.
+                cgroups.with_controller(controller).ok();
+            }
+            guards.extend(cgroups.paths.iter().cloned());
+            cgroups
         };
-        let mount_point = cgroup
-            .path
-            .parent()
-            .context("find the mount point")?
-            .to_path_buf();
+        let points = cgroups.paths.iter().filter_map(|cgroup| cgroup.parent());
+        let mount_points: Vec<PathBuf> = points.map(Path::to_path_buf).collect();
         // Processes live in a leaf, or on cgroup v2 nobody could make a cgroup beside them.
-        fs::create_dir(cgroup.path.join("init")).context("make a cgroup to start in")?;
-        let control = cgroup.path.join("cgroup.subtree_control");
+        let top = &cgroups.paths[0];
+        fs::create_dir(top.join("init")).context("make a cgroup to start in")?;
+        let control = top.join("cgroup.subtree_control");
         if control.exists() {
             fs::write(&control, "+pids").context("write +pids to cgroup.subtree_control")?;
         }
-        bind(&cgroup.path, &mount_point)?;
+        for (cgroup, point) in cgroups.paths.iter().zip(&mount_points) {
+            bind(cgroup, point)?;
+        }
         Ok(Self {
-            mount_point,
-            cgroup,
+            mount_points,
+            cgroups,
         })
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        kill_members(&self.mount_point);
-        umount2(&self.mount_point, MntFlags::MNT_DETACH).ok();
-        clear(&self.cgroup.path);
+        kill_members(&self.mount_points[0]);
+        for (cgroup, point) in self.cgroups.paths.iter().zip(&self.mount_points) {
+            umount2(point, MntFlags::MNT_DETACH).ok();
+            clear(cgroup);
+        }
         let mut guards = GUARDS.lock().expect("no thread panics with this lock");
-        guards.retain(|path| *path != self.cgroup.path);
+        guards.retain(|path| !self.cgroups.paths.contains(path));
     }
 }
 
 fn bind(from: &Path, to: &Path) -> Result<()> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .with_context(|| format!("mount {} on {}", from.display(), to.display()))
+}
+
+fn remount_read_only(path: &Path) -> Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
+        .with_context(|| format!("make {} read-only", path.display()))
 }
 
 /// Ends all programs under test in this process, and removes their cgroups: for Ctrl-C.

@@ -26,10 +26,13 @@ pub mod program;
 #[cfg(feature = "suite")]
 pub mod suite;
 
-/// Makes cgroups the way step 8 does: it knows where, on every layout.
+/// Makes cgroups as the answer to `memory` does: it knows where, on every layout.
 #[cfg(feature = "suite")]
-#[path = "../../../step08-cgroup/src/cgroup.rs"]
-#[expect(dead_code, reason = "the testkit lets a shell join")]
+#[path = "../../../step08-cgroup/solutions/memory/cgroup.rs"]
+#[expect(
+    dead_code,
+    reason = "the testkit lets a shell join, and limits processes only"
+)]
 mod cgroup;
 
 /// Makes root filesystems: the program that chapter 6 is about.

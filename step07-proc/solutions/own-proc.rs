@@ -1,0 +1,139 @@
+//! An answer to the exercise `own-proc`: a /proc of its own without a root filesystem.
+//!
+//! Adds to step 7, from which it takes `enter_root` away: the old /proc goes first.
+//!
+//! Read: umount2(2), mount_namespaces(7), proc(5).
+
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::process::{self, Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::sethostname;
+
+const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+        .context("unshare the UTS, PID and mount namespaces")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    make_mounts_private()?;
+    detach_proc()?;
+    mount_proc()?;
+    command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+/// Stops our mounts from reaching the host.
+///
+/// The mounts in a new mount namespace are copies, but a copy of a shared mount stays
+/// a peer of the original, and systemd makes all mounts shared.
+fn make_mounts_private() -> Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
+}
+
+/// Takes the host's /proc out of our tree of directories, and with MNT_DETACH also what is
+/// mounted in it: systemd's binfmt_misc, for which a plain umount(2) says EBUSY.
+///
+/// Were the new /proc only mounted over the old one, `umount /proc` in the container would
+/// bring that to light again.
+fn detach_proc() -> Result<()> {
+    umount2("/proc", MntFlags::MNT_DETACH).context("detach the host's /proc")
+}
+
+/// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
+fn mount_proc() -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let answer = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{answer} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}

@@ -1,0 +1,243 @@
+//! An answer to the exercise `memory`: so much memory, and so much of the processors.
+//!
+//! Adds to step 8: `--memory` and `--cpus`, and with them one cgroup in each hierarchy that
+//! has one of the controllers.
+//!
+//! Read: cgroups(7), and `admin-guide/cgroup-v2.rst` in the kernel's documentation.
+
+#[path = "memory/cgroup.rs"]
+mod cgroup;
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::chroot;
+use std::process::{self, Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::sethostname;
+
+use crate::cgroup::Cgroups;
+
+const USAGE: &str = "\
+usage: memory run [--memory BYTES] [--cpus NUMBER] [--] COMMAND [ARG...]
+
+  --memory BYTES  for all processes together, without swap: 64M is 64 * 1024 * 1024
+  --cpus NUMBER   of processors, 0.01 at least: 0.5 is half of one's time";
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+/// In the environment, this tells `child` which cgroups to join.
+const CGROUPS: &str = "CGROUPS_TO_JOIN";
+
+/// The cap counts every process of the container, `child` too.
+const MAX_PROCESSES: u32 = 20;
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    match word.to_str() {
+        Some("run") => {
+            let (limits, argv) = parse(args)?;
+            run(&limits, &argv)
+        }
+        Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// What the options ask for.
+#[derive(Default)]
+struct Limits {
+    /// In bytes.
+    memory: Option<u64>,
+    cpus: Option<f64>,
+}
+
+/// Takes the options from in front of the command. The first word that is no option
+/// begins the command; `--` ends the options too.
+fn parse(mut args: impl Iterator<Item = OsString>) -> Result<(Limits, Vec<OsString>)> {
+    let mut limits = Limits::default();
+    let mut first = args.next();
+    while let Some(option @ ("--memory" | "--cpus")) = first.as_ref().and_then(|word| word.to_str())
+    {
+        let value = args.next().unwrap_or_default();
+        let value = value.to_str().unwrap_or_default();
+        match option {
+            "--memory" => limits.memory = Some(bytes(value)?),
+            _ => limits.cpus = Some(cpus(value)?),
+        }
+        first = args.next();
+    }
+    match first {
+        Some(word) if word == "--" => first = args.next(),
+        Some(word) if word.as_bytes().starts_with(b"-") => {
+            bail!("there is no option {}\n{USAGE}", word.to_string_lossy())
+        }
+        _ => {}
+    }
+    let argv: Vec<OsString> = first.into_iter().chain(args).collect();
+    if argv.is_empty() {
+        bail!("expected `run` and a command\n{USAGE}");
+    }
+    Ok((limits, argv))
+}
+
+/// Reads a size: a number of bytes, or of K, M or G, each 1024 times the one before.
+fn bytes(text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => 0,
+    };
+    let bytes = digits.parse().ok().and_then(|n: u64| n.checked_mul(unit));
+    let bytes = bytes.filter(|bytes| *bytes > 0);
+    bytes.with_context(|| format!("expected a size such as 64M after --memory\n{USAGE}"))
+}
+
+/// Reads a number of processors. The kernel gives out a thousandth of a second at least.
+fn cpus(text: &str) -> Result<f64> {
+    let cpus = text.parse().ok();
+    let cpus = cpus.filter(|cpus| (0.01..=10_000.0).contains(cpus));
+    cpus.with_context(|| format!("expected a number such as 0.5 after --cpus\n{USAGE}"))
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(limits: &Limits, argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+        .context("unshare the UTS, PID and mount namespaces")?;
+    let mut cgroups = Cgroups::new()?;
+    cgroups.limit_processes(MAX_PROCESSES)?;
+    if let Some(bytes) = limits.memory {
+        cgroups.limit_memory(bytes)?;
+    }
+    if let Some(cpus) = limits.cpus {
+        cgroups.limit_cpus(cpus)?;
+    }
+    let paths = env::join_paths(&cgroups.paths).context("list the cgroups")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .env(CGROUPS, paths)
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    join_cgroups()?;
+    set_hostname()?;
+    make_mounts_private()?;
+    enter_root()?;
+    mount_proc()?;
+    command::execute(
+        Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_remove(MARK)
+            .env_remove(CGROUPS),
+    )
+}
+
+/// Joins the cgroups, while the host's /sys is still within reach.
+fn join_cgroups() -> Result<()> {
+    let cgroups = env::var_os(CGROUPS).context("find out which cgroups to join")?;
+    env::split_paths(&cgroups).try_for_each(|cgroup| cgroup::join(&cgroup))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+/// Stops our mounts from reaching the host.
+///
+/// The mounts in a new mount namespace are copies, but a copy of a shared mount stays
+/// a peer of the original, and systemd makes all mounts shared.
+fn make_mounts_private() -> Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
+}
+
+/// Makes the root filesystem our `/`.
+fn enter_root() -> Result<()> {
+    let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
+    chroot(&root).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    })?;
+    // chroot leaves the working directory where it was: outside, with `..` as a way out.
+    env::set_current_dir("/").context("change directory to the new /")
+}
+
+/// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
+fn mount_proc() -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let answer = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{answer} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {answer} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}

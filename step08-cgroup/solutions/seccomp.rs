@@ -1,0 +1,285 @@
+//! An answer to the exercise `seccomp`: system calls that are refused.
+//!
+//! Adds to step 8: a filter that the kernel runs at each system call of the command and of
+//! all that it starts.
+//!
+//! Read: seccomp(2), and `userspace-api/seccomp_filter.rst` and `networking/filter.rst` in
+//! the kernel's documentation.
+
+#[path = "../src/cgroup.rs"]
+mod cgroup;
+#[path = "../src/command.rs"]
+mod command;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::mem::offset_of;
+use std::os::unix::fs::chroot;
+use std::path::Path;
+use std::process::{self, Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::libc;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
+use nix::sys::signal::Signal;
+use nix::unistd::sethostname;
+
+use crate::cgroup::Cgroup;
+
+const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+/// In the environment, this tells `child` which cgroup to join.
+const CGROUP: &str = "CGROUP_TO_JOIN";
+
+/// The cap counts every process of the container, `child` too.
+const MAX_PROCESSES: u32 = 20;
+
+/// The system calls that are refused: what changes the machine, and not the container alone.
+/// Docker's list is longer, and it is of the calls that are allowed.
+const REFUSED: &[libc::c_long] = &[
+    // Mounts, and since Linux 5.2 there is a second way to make them.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    // Namespaces.
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    // The kernel itself.
+    libc::SYS_reboot,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    // The clock, and the swap space.
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    // Keys, which are in no namespace, and files by their number, in any folder.
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_open_by_handle_at,
+];
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    command::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+        .context("unshare the UTS, PID and mount namespaces")?;
+    let cgroup = Cgroup::with_cap(MAX_PROCESSES)?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .env(CGROUP, &cgroup.path)
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    limit_processes()?;
+    set_hostname()?;
+    make_mounts_private()?;
+    enter_root()?;
+    mount_proc()?;
+    refuse_system_calls()?;
+    command::execute(
+        Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_remove(MARK)
+            .env_remove(CGROUP),
+    )
+}
+
+/// Joins the cgroup, while the host's /sys is still within reach.
+fn limit_processes() -> Result<()> {
+    let cgroup = env::var_os(CGROUP).context("find out which cgroup to join")?;
+    cgroup::join(Path::new(&cgroup))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+/// Stops our mounts from reaching the host.
+///
+/// The mounts in a new mount namespace are copies, but a copy of a shared mount stays
+/// a peer of the original, and systemd makes all mounts shared.
+fn make_mounts_private() -> Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
+}
+
+/// Makes the root filesystem our `/`.
+fn enter_root() -> Result<()> {
+    let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
+    chroot(&root).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    })?;
+    // chroot leaves the working directory where it was: outside, with `..` as a way out.
+    env::set_current_dir("/").context("change directory to the new /")
+}
+
+/// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
+fn mount_proc() -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+}
+
+/// Puts a filter in front of all system calls, ours too. It stays across fork and execve,
+/// and nobody can take it away.
+fn refuse_system_calls() -> Result<()> {
+    // Else a filter takes CAP_SYS_ADMIN: with one, a setuid program could be made to believe
+    // that its setuid(2) had worked.
+    set_no_new_privs().context("set no_new_privs")?;
+    let mut filter = filter()?;
+    let program = libc::sock_fprog {
+        len: filter.len().try_into().context("count the instructions")?,
+        filter: filter.as_mut_ptr(),
+    };
+    let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
+    #[expect(unsafe_code, reason = "nix has no function for it")]
+    // SAFETY: the kernel copies `len` instructions from `filter`, which outlives the call.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &program) };
+    Errno::result(result).context("install the filter of system calls")?;
+    Ok(())
+}
+
+/// Writes the filter: a program for a small machine with one register. It can load a part of
+/// `seccomp_data`, compare, jump forward, and return an answer.
+fn filter() -> Result<Vec<libc::sock_filter>> {
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let is_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let is_at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+    let answer = libc::BPF_RET | libc::BPF_K;
+    // The errno is in the lower half. Without one the call would seem to have worked.
+    let eperm = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+
+    let mut filter = vec![
+        // The numbers mean other calls to another architecture: x86-64 also runs 32-bit
+        // programs, and lets 64-bit ones make their calls.
+        step(load, offset_of!(libc::seccomp_data, arch) as u32),
+        jump(is_equal, architecture()?, 1, 0),
+        step(answer, libc::SECCOMP_RET_KILL_PROCESS),
+        step(load, offset_of!(libc::seccomp_data, nr) as u32),
+        // With this bit set, x86-64 has the same calls once more (x32).
+        jump(is_at_least, 0x4000_0000, 0, 1),
+        step(answer, eperm),
+    ];
+    for number in REFUSED {
+        filter.push(jump(is_equal, *number as u32, 0, 1));
+        filter.push(step(answer, eperm));
+    }
+    filter.push(step(answer, libc::SECCOMP_RET_ALLOW));
+    Ok(filter)
+}
+
+/// An instruction: what to do, and with which value.
+fn step(code: u32, value: u32) -> libc::sock_filter {
+    jump(code, value, 0, 0)
+}
+
+/// A comparison of the register with `value`, and how many instructions to skip then.
+fn jump(code: u32, value: u32, if_true: u8, if_false: u8) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt: if_true,
+        jf: if_false,
+        k: value,
+    }
+}
+
+/// What `linux/audit.h` calls the processor.
+fn architecture() -> Result<u32> {
+    match env::consts::ARCH {
+        "x86_64" => Ok(0xc000_003e),
+        "aarch64" => Ok(0xc000_00b7),
+        other => bail!("no filter for {other} has been written yet"),
+    }
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let answer = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{answer} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {answer} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}

@@ -1,0 +1,147 @@
+//! After step 8: a root that can do less, or another user.
+
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+
+use crate::exercise::{Exercise, checks};
+use crate::host::eventually;
+use crate::program::Program;
+
+/// The exercise.
+pub const EXERCISE: Exercise = Exercise {
+    name: "capabilities",
+    checks: checks![
+        root_cannot_mount,
+        root_cannot_set_the_hostname,
+        root_cannot_make_a_block_device,
+        root_has_no_more_than_docker_gives,
+        nobody_gets_new_privileges,
+        becomes_the_user,
+        the_user_has_no_capabilities,
+        passes_signals_on_to_the_user,
+        leaves_no_process_of_the_user_behind,
+        gives_the_rest_to_the_command,
+        refuses_what_is_no_user,
+    ],
+    dependable_except: Some(&[]),
+};
+
+/// What Docker lets root keep, by the numbers in `linux/capability.h`: CHOWN, DAC_OVERRIDE,
+/// FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT,
+/// MKNOD, AUDIT_WRITE, SETFCAP.
+const DOCKER: [u32; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
+
+fn root_cannot_mount(program: &Program) -> Result<()> {
+    is_refused(program, "mount -t tmpfs none /tmp")
+}
+
+fn root_cannot_set_the_hostname(program: &Program) -> Result<()> {
+    is_refused(program, "hostname other")
+}
+
+fn root_cannot_make_a_block_device(program: &Program) -> Result<()> {
+    // If it can, nothing must be left in the root filesystem.
+    is_refused(program, "mknod /tmp/disk b 7 0 && rm /tmp/disk")
+}
+
+fn is_refused(program: &Program, command: &str) -> Result<()> {
+    let script = format!("{command} || echo \"refused to $(id -u)\"");
+    let ended = program.run_shell(&script).end()?;
+    ended.exits(0)?.prints("refused to 0")?;
+    Ok(())
+}
+
+fn root_has_no_more_than_docker_gives(program: &Program) -> Result<()> {
+    let docker: u64 = DOCKER.iter().map(|number| 1 << number).sum();
+    let most = ["CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb"].map(|set| (set, docker));
+    has_no_more_than(program, &[], &most)
+}
+
+fn nobody_gets_new_privileges(program: &Program) -> Result<()> {
+    let call = program.run(&["sh", "-c", STATUS, "sh", "NoNewPrivs:"]);
+    call.end()?.exits(0)?.prints("NoNewPrivs: 1")?;
+    Ok(())
+}
+
+fn becomes_the_user(program: &Program) -> Result<()> {
+    let ids = ["sh", "-c", "id -u; id -g; id -G"];
+    // With groups to lose.
+    let groups = ["setpriv", "--groups=4,24"];
+    let call = program.run_with(&["--user", "1000:1001"], &ids);
+    let ended = call.with_prefix(&groups).end()?;
+    ended.exits(0)?.prints("1000\n1001\n1001")?;
+    let call = program.run_with(&["--user", "1000"], &["id", "-u"]);
+    call.end()?.exits(0)?.prints("1000")?;
+    Ok(())
+}
+
+fn the_user_has_no_capabilities(program: &Program) -> Result<()> {
+    let none = ["CapPrm", "CapEff", "CapInh", "CapAmb"].map(|set| (set, 0));
+    has_no_more_than(program, &["--user", "1000"], &none)
+}
+
+fn passes_signals_on_to_the_user(program: &Program) -> Result<()> {
+    let script = "trap 'echo stopped; exit 5' TERM; echo started; while :; do sleep 0.01; done";
+    let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
+    let mut running = call.start()?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?.exits(5)?.prints("stopped")?;
+    Ok(())
+}
+
+fn leaves_no_process_of_the_user_behind(program: &Program) -> Result<()> {
+    let script = "sleep 1000 & echo started; wait";
+    let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
+    let mut running = call.start()?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGKILL)?;
+    running.end()?.exits(137)?;
+    let gone = || program.host.processes().is_empty().then_some(());
+    eventually("the container to end with `run`, which got SIGKILL", gone)
+}
+
+fn gives_the_rest_to_the_command(program: &Program) -> Result<()> {
+    let call = program.run_with(&["--user", "1000", "--"], &["echo", "--user", "1"]);
+    call.end()?.exits(0)?.prints("--user 1")?;
+    Ok(())
+}
+
+fn refuses_what_is_no_user(program: &Program) -> Result<()> {
+    for options in [
+        &["--user"][..],
+        &["--user", "1000:"],
+        &["--user", "1:2:3"],
+        &["--user", "-1"],
+        &["--colour", "blue"],
+    ] {
+        let ended = program.run_with(options, &["echo", "executed"]).end()?;
+        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        let holds = !ended.stdout.lines().any(|line| line == "executed");
+        ended.expected("a command that is not executed", holds)?;
+    }
+    Ok(())
+}
+
+/// Fails if a set of capabilities has one that is not in the mask beside it.
+fn has_no_more_than(program: &Program, options: &[&str], sets: &[(&str, u64)]) -> Result<()> {
+    let command = ["sh", "-c", STATUS, "sh", "Cap*"];
+    let ended = program.run_with(options, &command).end()?;
+    ended.exits(0)?;
+    for (name, most) in sets {
+        let mut lines = ended.stdout.lines();
+        let seen = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        let seen = seen.with_context(|| format!("find {name} in /proc/self/status"))?;
+        let seen = u64::from_str_radix(seen, 16).with_context(|| format!("read {name}"))?;
+        let bits = 0..u64::BITS;
+        let more: Vec<u32> = bits.filter(|bit| seen & !most & (1 << bit) != 0).collect();
+        let what = format!("in {name} no bit outside {most:016x}, and so none of {more:?}");
+        ended.expected(&what, more.is_empty())?;
+    }
+    Ok(())
+}
+
+/// Prints what the command's status says of the names that fit a pattern.
+const STATUS: &str = "while read -r name value; do
+        case $name in $1) echo \"$name $value\" ;; esac
+    done </proc/self/status";

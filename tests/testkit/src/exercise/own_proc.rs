@@ -1,0 +1,82 @@
+//! After step 7: an own /proc without a root filesystem of one's own.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::exercise::{Exercise, checks};
+use crate::program::Program;
+
+/// The exercise.
+pub const EXERCISE: Exercise = Exercise {
+    name: "own-proc",
+    checks: checks![
+        has_the_hosts_root,
+        shows_the_container_only_to_ps,
+        leaves_no_other_proc_beneath,
+        leaves_the_hosts_proc_untouched,
+    ],
+    dependable_except: Some(&[
+        // In a user namespace the mounts that came from outside are locked together, and
+        // umount says EINVAL (mount_namespaces(7)).
+        "works_without_root_in_a_user_namespace",
+        // There is none.
+        "does_nothing_without_a_root_filesystem",
+        "does_nothing_if_proc_cannot_be_mounted",
+    ]),
+};
+
+fn has_the_hosts_root(program: &Program) -> Result<()> {
+    let file = program.host.folder.path().join("on-the-host");
+    fs::write(&file, "a file of the host\n").context("write a file")?;
+    let call = program.run(&["cat", &file.to_string_lossy()]);
+    call.end()?.exits(0)?.prints("a file of the host")?;
+    Ok(())
+}
+
+fn shows_the_container_only_to_ps(program: &Program) -> Result<()> {
+    let ended = program.run(&["ps", "-e", "-o", "pid="]).end()?;
+    let lines = ended.stdout.lines().map(str::trim);
+    let mut pids: Vec<&str> = lines.filter(|line| line.parse::<u32>().is_ok()).collect();
+    pids.sort_unstable();
+    // ps, and one that started it if there is one.
+    let holds = [&["1"][..], &["1", "2"]].contains(&&pids[..]);
+    ended
+        .exits(0)?
+        .expected("1, or 1 and 2, as all the PIDs that ps shows", holds)?;
+    Ok(())
+}
+
+fn leaves_no_other_proc_beneath(program: &Program) -> Result<()> {
+    let on_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let most = mounts.lines().filter(on_proc).count();
+    let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
+    let count = ended.stdout.lines().filter(on_proc).count();
+    let what = format!("{most} mount on /proc, as on the host, and not {count}");
+    ended.exits(0)?.expected(&what, count <= most)?;
+    Ok(())
+}
+
+fn leaves_the_hosts_proc_untouched(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
+    running.wait_for("started")?;
+    expect_the_hosts_proc()?;
+    program.host.expect_unchanged(&before)?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?;
+    expect_the_hosts_proc()?;
+    program.host.expect_unchanged(&before)
+}
+
+/// Fails unless the /proc of the host shows this very thread.
+fn expect_the_hosts_proc() -> Result<()> {
+    ensure!(
+        Path::new("/proc/thread-self").exists(),
+        "expected: the host's /proc as it was\nseen:     one that is empty, or the container's"
+    );
+    Ok(())
+}
