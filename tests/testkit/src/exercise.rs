@@ -10,6 +10,7 @@ mod dev;
 mod enter;
 mod escape;
 mod fork_exec;
+mod init;
 mod memory;
 mod named;
 mod net_ipc;
@@ -47,6 +48,7 @@ const ALL: &[Exercise] = &[
     net_ipc::EXERCISE,
     named::EXERCISE,
     sync_pipe::EXERCISE,
+    init::EXERCISE,
     clone::EXERCISE,
     rootless::EXERCISE,
     enter::EXERCISE,

@@ -1,0 +1,223 @@
+//! An answer to the exercise `init`: PID 1 reaps orphans and passes on all signals.
+//!
+//! Adds to step 5 what tini and other small inits do. It takes the place of `command.rs`,
+//! which waits for one process and passes on two signals.
+//!
+//! Read: pid_namespaces(7), wait(2), signalfd(2), SI_KERNEL in sigaction(2).
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{self, Command, ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::unistd::{Pid, sethostname};
+
+const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+
+/// In the environment, this tells `child` that it was `run` that started it.
+const MARK: &str = "STARTED_BY_RUN";
+
+fn main() -> ExitCode {
+    start().unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if error.downcast_ref() == Some(&Errno::EPERM) {
+            writeln!(io::stderr(), "{}", ways_to_root()).ok();
+        }
+        ExitCode::from(125)
+    })
+}
+
+fn start() -> Result<ExitCode> {
+    block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let word = args.next().unwrap_or_default();
+    let argv: Vec<OsString> = args.collect();
+    match word.to_str() {
+        Some("run") if !argv.is_empty() => run(&argv),
+        Some("child") if !argv.is_empty() => child(&argv),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)
+        .context("unshare the UTS and PID namespaces")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    wait(Pid::from_raw(i32::try_from(child.id())?))
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(argv: &[OsString]) -> Result<ExitCode> {
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended,
+    // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
+    // that has ended before this line: real runtimes let `child` wait on a pipe first.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    announce("Running in child", argv)?;
+    set_hostname()?;
+    execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
+}
+
+/// The new UTS namespace began as a copy of the host's.
+fn set_hostname() -> Result<()> {
+    sethostname("container").context("set the hostname")
+}
+
+/// Every signal but those that are for this program alone. SIGKILL and SIGSTOP are in the
+/// set too, and the kernel overlooks them: nobody can block these.
+fn signals() -> SigSet {
+    use Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    use Signal::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
+    // A fault comes from an instruction of our own. And at Ctrl-Z the terminal stops us
+    // beside the command, or the shell that waits for us would wait on.
+    let faults = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+    let job_control = [SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU];
+    let mut signals = SigSet::all();
+    for signal in faults.into_iter().chain(job_control) {
+        signals.remove(signal);
+    }
+    signals
+}
+
+/// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
+///
+/// A program that we start inherits the blocked signals, so that between two
+/// programs there is no moment in which one is lost.
+fn block_signals() -> Result<()> {
+    signals().thread_block().context("block signals")
+}
+
+/// Executes `command`, waits until it has ended, and returns its exit status.
+///
+/// As in a shell, the status is 127 if there is no such command, and 126 if there
+/// is one that cannot be executed.
+fn execute(command: &mut Command) -> Result<ExitCode> {
+    let signals = signals();
+    #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
+    // SAFETY: after fork(2) only async-signal-safe functions may be called
+    // (signal-safety(7)). The closure makes one system call and allocates nothing.
+    unsafe {
+        // A signal that is blocked stays blocked across exec, and a command that
+        // inherits that is deaf to Ctrl-C.
+        command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
+    }
+    match command.spawn() {
+        Ok(child) => wait(Pid::from_raw(i32::try_from(child.id())?)),
+        Err(error) => not_executed(command, error),
+    }
+}
+
+/// Says why the command was not executed, in words and by the exit status.
+fn not_executed(command: &Command, error: io::Error) -> Result<ExitCode> {
+    let what = format!("execute {}", command.get_program().to_string_lossy());
+    let code = match error.kind() {
+        ErrorKind::NotFound => 127,
+        // These two come from fork(2): the command is not to blame.
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => return Err(error).context(what),
+        _ => 126,
+    };
+    // If standard error is closed, the exit status alone has to tell.
+    writeln!(io::stderr(), "error: {what}: {error}").ok();
+    Ok(ExitCode::from(code))
+}
+
+/// Reaps every child until process `pid` has ended, and returns the exit status of that:
+/// its own, or 128 + n if signal n ended it.
+///
+/// Signals are passed on to it. When its parent ends before it, a process is an orphan, and
+/// the kernel makes it a child of PID 1.
+fn wait(pid: Pid) -> Result<ExitCode> {
+    let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC);
+    let signals = signals.context("make a signalfd")?;
+    loop {
+        // One SIGCHLD may stand for many ends: a signal that is pending is not counted.
+        while let Some((ended, status)) = reap()? {
+            if ended == pid {
+                let signal = status.signal().map(|number| 128 + number);
+                let code = status.code().or(signal).unwrap_or(125);
+                return Ok(ExitCode::from(u8::try_from(code)?));
+            }
+        }
+        if let Some(signal) = signals.read_signal().context("wait for a signal")? {
+            pass_on(&signal, pid)?;
+        }
+    }
+}
+
+/// Takes the exit status of a child that has ended, whichever, and with it away the zombie.
+fn reap() -> Result<Option<(Pid, ExitStatus)>> {
+    let mut status = 0;
+    #[expect(unsafe_code, reason = "nix's waitpid fails after a real-time signal")]
+    // SAFETY: waitpid(2) writes one int, to where there is one.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    match Errno::result(pid).context("wait for the child processes")? {
+        0 => Ok(None),
+        pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
+    }
+}
+
+/// Passes a signal on, unless it is news for us, or the command has had its own.
+fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
+    let number = i32::try_from(signal.ssi_signo)?;
+    // What the terminal sends, it sends to every process in the foreground. It is the
+    // kernel that sends it, which is how to tell that from a kill(2) for us alone.
+    let keys = [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
+    let is_for_all = signal.ssi_code == libc::SI_KERNEL && keys.contains(&number);
+    if number == libc::SIGCHLD || is_for_all {
+        return Ok(());
+    }
+    #[expect(unsafe_code, reason = "nix's kill has no real-time signals")]
+    // SAFETY: kill(2) takes two numbers, and no memory.
+    let result = unsafe { libc::kill(pid.as_raw(), number) };
+    Errno::result(result).with_context(|| format!("pass signal {number} on to process {pid}"))?;
+    Ok(())
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", process::id()))
+}
+
+fn help() -> Result<ExitCode> {
+    print(USAGE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_root() -> String {
+    let step = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{step} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
+or, in steps 3 to 7, be root in a user namespace only:
+    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
+    )
+}

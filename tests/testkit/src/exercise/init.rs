@@ -1,0 +1,91 @@
+//! After step 5: PID 1 that reaps orphans and passes on all signals.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::exercise::{Exercise, checks};
+use crate::host::eventually;
+use crate::program::Program;
+
+/// The exercise.
+pub const EXERCISE: Exercise = Exercise {
+    name: "init",
+    checks: checks![
+        passes_signals_on,
+        passes_on_what_the_command_sends_to_pid_1,
+        leaves_no_zombie,
+        ends_with_the_command_and_not_with_an_orphan,
+    ],
+    dependable_except: Some(&[]),
+};
+
+/// What bash does for some seconds, so that a trap can come in between.
+const A_WHILE: &str = "for i in $(seq 100); do sleep 0.03; done";
+
+fn passes_signals_on(program: &Program) -> Result<()> {
+    use Signal::{SIGALRM, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
+    for signal in [SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGALRM] {
+        let trap = format!("trap 'echo caught; exit 7' {signal}");
+        let script = format!("{trap}; echo started; {A_WHILE}");
+        let mut running = program.run(&["bash", "-c", &script]).start()?;
+        running.wait_for("started")?;
+        running.signal(signal)?;
+        running.end()?.exits(7)?.prints("caught")?;
+    }
+    Ok(())
+}
+
+fn passes_on_what_the_command_sends_to_pid_1(program: &Program) -> Result<()> {
+    let script = format!("trap 'echo caught; exit 7' USR1; kill -USR1 1; {A_WHILE}");
+    let call = program.run(&["bash", "-c", &script]);
+    call.end()?.exits(7)?.prints("caught")?;
+    Ok(())
+}
+
+/// A process is an orphan once the shell in between has ended.
+const THREE_ORPHANS: &str = "for i in 1 2 3; do (sleep 105$i &); done; exec sleep 1050";
+
+fn leaves_no_zombie(program: &Program) -> Result<()> {
+    let mut running = program.run_shell(THREE_ORPHANS).start()?;
+    let command = program.host.find_process(&["sleep", "1050"])?;
+    let init = program.host.init_of(command)?;
+    let mut orphans = Vec::new();
+    for seconds in ["1051", "1052", "1053"] {
+        let orphan = program.host.find_process(&["sleep", seconds])?;
+        let is_child = || (program.host.parent_of(orphan).ok()? == init).then_some(());
+        eventually("PID 1 to become the parent of an orphan", is_child)?;
+        orphans.push(orphan);
+    }
+    // They end while PID 1 stands still. When it goes on it gets one SIGCHLD for the three.
+    send(init, Signal::SIGSTOP)?;
+    for orphan in &orphans {
+        send(*orphan, Signal::SIGKILL)?;
+        eventually("a killed process to end", || {
+            is_zombie(*orphan).then_some(())
+        })?;
+    }
+    send(init, Signal::SIGCONT)?;
+    running.wait_until("no zombie is left of three orphans that have ended", |_| {
+        let mut left = orphans.iter().map(|pid| format!("/proc/{pid}"));
+        Ok((!left.any(|path| Path::new(&path).exists())).then_some(()))
+    })
+}
+
+fn send(pid: i32, signal: Signal) -> Result<()> {
+    kill(Pid::from_raw(pid), signal).with_context(|| format!("send {signal} to process {pid}"))
+}
+
+fn is_zombie(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("\nState:\tZ")
+}
+
+fn ends_with_the_command_and_not_with_an_orphan(program: &Program) -> Result<()> {
+    let script = "(sh -c 'sleep 0.05; exit 9' &); sleep 0.3; exit 4";
+    program.run_shell(script).end()?.exits(4)?;
+    Ok(())
+}
