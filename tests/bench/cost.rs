@@ -266,10 +266,10 @@ fn weigh(program: &Program) -> Result<Weight> {
 fn peaks(run: u32) -> Result<(u64, u64)> {
     let started = Instant::now();
     while started.elapsed() < Duration::from_millis(900) {
-        if let Some(child) = only_child(run)
-            && let Some(command) = only_child(child)
-            && fs::read_to_string(format!("/proc/{command}/comm")).is_ok_and(|c| c == "sleep\n")
-        {
+        let child = only_child(run);
+        let command = child.and_then(only_child);
+        let name = command.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+        if let (Some(child), Some("sleep\n")) = (child, name.as_deref()) {
             return Ok((peak(run)?, peak(child)?));
         }
         thread::sleep(Duration::from_millis(5));
