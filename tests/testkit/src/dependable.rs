@@ -163,7 +163,7 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
         b"\xff\xfe",
         b"run",
     ];
-    let mut output = tempfile::tempfile().context("make a file")?;
+    let mut output = program.host.make_file()?;
     let mut call = program
         .run(&["sh", "-c", "printf '<%s>' \"$@\"", "sh"])
         .with_output(output.try_clone().context("share a file")?);
@@ -336,7 +336,7 @@ fn does_nothing_without_a_root_filesystem(program: &Program) -> Result<()> {
 
 fn does_nothing_if_proc_cannot_be_mounted(program: &Program) -> Result<()> {
     // A root filesystem without the folder /proc.
-    let rootfs = tempfile::tempdir().context("make a temporary folder")?;
+    let rootfs = program.host.make_folder()?;
     let call = program.run(EXECUTED).with_env("ROOTFS", rootfs.path());
     does_nothing(program, call, &["proc", "No such file or directory"])
 }

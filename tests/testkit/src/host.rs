@@ -9,7 +9,7 @@
 //! Read: unshare(2), whose namespaces are per thread; cgroup_namespaces(7).
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -73,6 +73,8 @@ pub struct Snapshot {
 pub struct Host {
     /// A folder that is empty at first: the working directory of every program that is started.
     pub folder: TempDir,
+    /// Where files can be made that are in nobody's way. All others are read-only, with root.
+    pub scratch: PathBuf,
     /// Where cgroups are mounted, and what is bound there. `None` without root.
     guard: Option<Guard>,
 }
@@ -121,6 +123,7 @@ impl Host {
             Err(Errno::EPERM) if needs_root => bail!(NEEDS_ROOT),
             Err(Errno::EPERM) => {
                 return Ok(Self {
+                    scratch: folder.path().to_path_buf(),
                     folder,
                     guard: None,
                 });
@@ -140,14 +143,19 @@ impl Host {
             )
             .context("change the propagation of /")?;
         }
+        make_files_read_only()?;
         let guard = Guard::enter().context("make a cgroup for the program under test")?;
-        let host = Self {
-            folder,
-            guard: Some(guard),
-        };
         // In memory, since some tests fill it with a whole root filesystem.
-        host.mount_tmpfs(host.folder.path(), "100m")?;
-        Ok(host)
+        let scratch = folder.keep();
+        mount_tmpfs(&scratch, "100m")?;
+        let folder = tempfile::tempdir_in(&scratch).context("make a working directory")?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777))
+            .context("let every user into the working directory")?;
+        Ok(Self {
+            folder,
+            scratch,
+            guard: Some(guard),
+        })
     }
 
     /// The file that a process writes `0` to before it becomes the program under test: in
@@ -227,9 +235,12 @@ impl Host {
     /// The host's number for PID 1 of the container whose command is process `pid`: that
     /// same process, or the one that has started it.
     pub fn init_of(&self, pid: i32) -> Result<i32> {
+        // Only what came from the program: without a PID namespace, PID 1 is this machine's.
+        let ours = self.processes();
         for pid in [pid, self.parent_of(pid)?] {
             // Its PIDs in all the namespaces that it is in, the innermost last.
-            if status_of(pid, "NSpid")?.split('\t').next_back() == Some("1") {
+            if ours.contains(&pid) && status_of(pid, "NSpid")?.split('\t').next_back() == Some("1")
+            {
                 return Ok(pid);
             }
         }
@@ -275,24 +286,26 @@ impl Host {
 
     /// Mounts the folder `path` a second time, where every user can reach it.
     pub fn expose(&self, path: &Path) -> Result<Exposed> {
-        let place = tempfile::tempdir().context("make a temporary folder")?;
+        let place = self.make_folder()?;
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755))
             .context("let every user into a temporary folder")?;
         bind(path, place.path())?;
         Ok(Exposed(place.keep()))
     }
 
+    /// Makes an empty folder outside of the working directory.
+    pub fn make_folder(&self) -> Result<TempDir> {
+        tempfile::tempdir_in(&self.scratch).context("make a temporary folder")
+    }
+
+    /// Makes an empty file that has no name.
+    pub fn make_file(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.scratch).context("make a temporary file")
+    }
+
     /// Mounts an empty file system of a size such as `2m` on the folder `path`.
     pub fn mount_tmpfs(&self, path: &Path, size: &str) -> Result<()> {
-        let options = format!("size={size}");
-        mount(
-            Some("none"),
-            path,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some(options.as_str()),
-        )
-        .with_context(|| format!("mount a tmpfs on {}", path.display()))
+        mount_tmpfs(path, size)
     }
 
     /// Puts /dev/null over a program of this machine, which nobody can execute.
@@ -346,7 +359,7 @@ impl Drop for Host {
         if self.guard.is_some() {
             self.kill_all();
             // First, and then there is nothing left that the folder itself could delete.
-            unmount_and_remove(self.folder.path());
+            unmount_and_remove(&self.scratch);
         }
     }
 }
@@ -406,10 +419,89 @@ fn bind(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("mount {} on {}", from.display(), to.display()))
 }
 
+fn mount_tmpfs(path: &Path, size: &str) -> Result<()> {
+    let options = format!("size={size}");
+    let flags = MsFlags::empty();
+    mount(
+        Some("none"),
+        path,
+        Some("tmpfs"),
+        flags,
+        Some(options.as_str()),
+    )
+    .with_context(|| format!("mount a tmpfs on {}", path.display()))
+}
+
 fn remount_read_only(path: &Path) -> Result<()> {
-    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    remount(path, MsFlags::MS_RDONLY).with_context(|| format!("make {} read-only", path.display()))
+}
+
+fn remount(path: &Path, flags: MsFlags) -> nix::Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | flags;
     mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
-        .with_context(|| format!("make {} read-only", path.display()))
+}
+
+/// File systems that hold no files of anybody's: the kernel makes them up, or asks for them.
+const MADE_UP: &[&str] = &[
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// Keeps the programs under test from this machine's files.
+///
+/// A test may delete /etc/passwd, since the program is to have a root filesystem of its own,
+/// or one whose changes are thrown away. The one that is tested may have neither.
+fn make_files_read_only() -> Result<()> {
+    let mounts = fs::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    for line in String::from_utf8_lossy(&mounts).lines() {
+        // proc_pid_mountinfo(5): `36 31 0:33 ROOT POINT rw,relatime - TYPE SOURCE OPTIONS`
+        let (place, file_system) = line.split_once(" - ").context("parse mountinfo")?;
+        let mut place = place.split(' ').skip(4);
+        let point = place.next().context("find a mount point")?;
+        let point = point.replace("\\040", " ").replace("\\134", "\\");
+        let kept = place.next().context("find the options of a mount")?;
+        let kind = file_system.split(' ').next().unwrap_or_default();
+        if MADE_UP.contains(&kind) {
+            continue;
+        }
+        match remount(Path::new(&point), MsFlags::MS_RDONLY | kept_flags(kept)) {
+            // Nobody can reach it: another mount lies on top, or it is another user's (FUSE).
+            Err(Errno::EACCES | Errno::EINVAL | Errno::ENOENT) if point != "/" => {}
+            result => result.with_context(|| format!("make {point} read-only"))?,
+        }
+    }
+    Ok(())
+}
+
+/// What a mount does not allow, and must not because it is mounted anew.
+fn kept_flags(options: &str) -> MsFlags {
+    let flag = |option| match option {
+        "nosuid" => MsFlags::MS_NOSUID,
+        "nodev" => MsFlags::MS_NODEV,
+        "noexec" => MsFlags::MS_NOEXEC,
+        "noatime" => MsFlags::MS_NOATIME,
+        "nodiratime" => MsFlags::MS_NODIRATIME,
+        "relatime" => MsFlags::MS_RELATIME,
+        _ => MsFlags::empty(),
+    };
+    options.split(',').map(flag).collect()
 }
 
 /// Ends all programs under test in this process, and removes their cgroups: for Ctrl-C.

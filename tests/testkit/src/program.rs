@@ -138,7 +138,7 @@ impl<'a> Call<'a> {
 
     /// Starts the program.
     pub fn start(mut self) -> Result<Running<'a>> {
-        let mut input = tempfile::tempfile().context("make a file for standard input")?;
+        let mut input = self.program.host.make_file()?;
         input
             .write_all(self.input.as_bytes())
             .context("write standard input")?;
@@ -146,8 +146,8 @@ impl<'a> Call<'a> {
             .seek(SeekFrom::Start(0))
             .context("rewind standard input")?;
         // Files and not pipes: a process that is left behind would keep a pipe open.
-        let stdout = tempfile::tempfile().context("make a file for standard output")?;
-        let stderr = tempfile::tempfile().context("make a file for standard error")?;
+        let stdout = self.program.host.make_file()?;
+        let stderr = self.program.host.make_file()?;
         let output = match self.output.take() {
             Some(output) => output,
             None => stdout.try_clone().context("share a file")?.into(),
