@@ -1,0 +1,195 @@
+//! An answer to the exercise `mydocker`: all of it in one.
+//!
+//! What the steps and the other exercises add one by one, in one program, with a cgroup
+//! namespace too. Each part is a module, and most of its lines stand in an answer before.
+//! Leaves out: images, networks, and a process that stays when the terminal is closed.
+//!
+//! Read: namespaces(7), cgroups(7), capabilities(7), and `docker run --help`.
+
+#[path = "mydocker/capabilities.rs"]
+mod capabilities;
+#[path = "memory/cgroup.rs"]
+#[expect(dead_code, reason = "here `run` moves `child`, which so need not join")]
+mod cgroup;
+#[path = "mydocker/dev.rs"]
+mod dev;
+#[path = "mydocker/gate.rs"]
+mod gate;
+#[path = "mydocker/identity.rs"]
+mod identity;
+#[path = "mydocker/init.rs"]
+mod init;
+#[path = "mydocker/limits.rs"]
+mod limits;
+#[path = "mydocker/network.rs"]
+mod network;
+#[path = "mydocker/options.rs"]
+mod options;
+#[path = "mydocker/process.rs"]
+mod process;
+#[path = "mydocker/root.rs"]
+mod root;
+#[path = "mydocker/seccomp.rs"]
+mod seccomp;
+#[path = "mydocker/user.rs"]
+mod user;
+#[path = "mydocker/volume.rs"]
+mod volume;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+
+use crate::gate::Gate;
+use crate::options::{Options, USAGE};
+
+fn main() -> ExitCode {
+    ExitCode::from(status(start()))
+}
+
+/// The exit status: the command's own, or after an error, which is told here, 125.
+fn status(result: Result<u8>) -> u8 {
+    result.unwrap_or_else(|error| {
+        // If standard error is closed, the exit status alone has to tell.
+        writeln!(io::stderr(), "error: {error:#}").ok();
+        if let Some(Errno::EPERM | Errno::ENOSPC) = error.downcast_ref() {
+            writeln!(io::stderr(), "{}", ways_to_a_container()).ok();
+        }
+        125
+    })
+}
+
+fn start() -> Result<u8> {
+    init::block_signals()?;
+    let mut args = env::args_os().skip(1);
+    let mut word = args.next().unwrap_or_default();
+    if word == "--action" {
+        word = args.next().unwrap_or_default();
+    }
+    match word.to_str() {
+        Some("run") => run(&options::parse(args)?),
+        Some("--help" | "-h") => help(),
+        _ => bail!("expected `run` and a command\n{USAGE}"),
+    }
+}
+
+/// Starts `child` in namespaces of its own, and does from outside what only the host can do,
+/// while `child` waits at the gate.
+fn run(options: &Options) -> Result<u8> {
+    let id = identity::draw_id()?;
+    print(&id)?;
+    let mut gate = Some(Gate::new()?);
+    let start = || isize::from(status(child(options, &id, gate.take())));
+    let pid = process::clone_child(options.namespaces(), Box::new(start))?;
+    if options.verbose {
+        print(&format!("On the host, child is {pid}"))?;
+    }
+    if options.rootless {
+        // Before that, `child` is nobody, and may do nothing.
+        user::map_ids(pid)?;
+    }
+    // This may take long, if the file is a FIFO, and a signal may end us meanwhile. So it
+    // comes before the cgroup, which would be left behind.
+    if let Some(file) = &options.pid_file {
+        process::write_pid(pid, file)?;
+    }
+    // The limits are there before the command is, and hold for all that it starts.
+    let _cgroups = limits::limit(pid, options)?;
+    // What `child` has taken was taken from its own copy of our memory.
+    gate.context("find the gate")?.open()?;
+    init::wait(pid, false)
+}
+
+/// Sets the container up from within, and executes the command.
+fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
+    // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended, it
+    // kills all that is left in the PID namespace. If `run` has ended before this line, the
+    // gate never opens.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
+    if !gate.context("find the gate")?.opens()? {
+        // Whoever could be told why has ended.
+        return Ok(125);
+    }
+    if options.verbose {
+        announce("Running in child", &options.command)?;
+    }
+    // Its top is the cgroup that we are in at this moment, where `run` has put us.
+    unshare(CloneFlags::CLONE_NEWCGROUP).context("unshare the cgroup namespace")?;
+    identity::set_hostname(options, id)?;
+    if !options.host_network {
+        network::bring_lo_up()?;
+    }
+    change_mounts(options)?;
+    env::set_current_dir(&options.workdir)
+        .with_context(|| format!("change directory to {}", options.workdir.display()))?;
+    // All that takes capabilities is done: mounts, names, interfaces.
+    capabilities::drop_capabilities(options.capabilities)?;
+    // Last, since the filter refuses us too what we have done above.
+    if options.seccomp {
+        seccomp::refuse_system_calls()?;
+    }
+    init::execute(&mut process::command(options), options.verbose)
+}
+
+/// Gives us a root filesystem, and mounts in it what a container needs.
+fn change_mounts(options: &Options) -> Result<()> {
+    root::make_mounts_private()?;
+    // By their names they are out of reach as soon as there is another root.
+    let folders = volume::open_folders(&options.volumes)?;
+    if options.host_root {
+        root::detach_proc()?;
+        root::mount_proc()?;
+        return volume::mount_volumes(&options.volumes, folders);
+    }
+    let dev = File::open("/dev").context("open the host's /dev")?;
+    root::enter_root(options.overlay)?;
+    root::mount_proc()?;
+    dev::mount_dev()?;
+    dev::make_devices(dev)?;
+    dev::mount_tmp()?;
+    // After /tmp: a volume may lie in there.
+    volume::mount_volumes(&options.volumes, folders)?;
+    // Last. What we have mounted from the host, we could only while it was in our mounts;
+    // and in a user namespace, proc can be mounted only by who sees another one.
+    root::detach_old_root()
+}
+
+fn announce(what: &str, argv: &[OsString]) -> Result<()> {
+    let command = argv.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
+    print(&format!("{what} [{command}] as {}", std::process::id()))
+}
+
+fn help() -> Result<u8> {
+    print(USAGE)?;
+    Ok(0)
+}
+
+/// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
+fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// What to do about EPERM, and about ENOSPC, which says that there are too many user
+/// namespaces: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
+fn ways_to_a_container() -> String {
+    let answer = env!("CARGO_BIN_NAME");
+    format!(
+        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
+    sudo target/debug/{answer} run COMMAND
+or let cargo be root for this one program:
+    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
+<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -.
+Or be root in a user namespace only:
+    target/debug/{answer} run --rootless COMMAND
+If the machine does not let you have one, `cargo run --bin doctor` says why."
+    )
+}

@@ -1,0 +1,47 @@
+//! The container's ID, and its hostname.
+//!
+//! Read: random(4), sethostname(2).
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use anyhow::{Context, Result};
+use nix::unistd::sethostname;
+
+use crate::options::Options;
+
+/// How many characters an ID has, and how many of them Docker shows.
+const ID_LENGTH: usize = 64;
+const SHORT_ID_LENGTH: usize = 12;
+
+/// Draws an ID at random. Nobody has to be asked whether it is taken: there are 36 to the
+/// power of 64, and no two containers will ever draw the same.
+pub fn draw_id() -> Result<String> {
+    const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let source = File::open("/dev/urandom").context("open /dev/urandom")?;
+    let mut id = String::new();
+    for byte in BufReader::with_capacity(2 * ID_LENGTH, source).bytes() {
+        let byte = usize::from(byte.context("read /dev/urandom")?);
+        // A byte has 256 values, 7 for each character. The 4 that are left over would make
+        // the first 4 characters more likely than the others.
+        if byte < 7 * CHARACTERS.len() {
+            id.push(char::from(CHARACTERS[byte % CHARACTERS.len()]));
+        }
+        if id.len() == ID_LENGTH {
+            break;
+        }
+    }
+    Ok(id)
+}
+
+/// The new UTS namespace began as a copy of the host's. The kernel has room for a name of
+/// 64 bytes, and answers EINVAL to a longer one.
+pub fn set_hostname(options: &Options, id: &str) -> Result<()> {
+    let name = match options.name.as_deref() {
+        None => OsStr::new("container"),
+        Some(name) if name.is_empty() => OsStr::new(&id[..SHORT_ID_LENGTH]),
+        Some(name) => name,
+    };
+    sethostname(name).with_context(|| format!("set the hostname {}", name.to_string_lossy()))
+}

@@ -1,0 +1,139 @@
+//! Starts the command, reaps all that ends in the container, and passes all signals on: for
+//! `run`, which waits for `child`, and for `child`, which is PID 1.
+//!
+//! Read: pid_namespaces(7), wait(2), signalfd(2), SI_KERNEL in sigaction(2).
+
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::unistd::Pid;
+
+/// Every signal but those that are for this program alone. SIGKILL and SIGSTOP are in the
+/// set too, and the kernel overlooks them: nobody can block these.
+fn signals() -> SigSet {
+    use Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    use Signal::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
+    // A fault comes from an instruction of our own. And at Ctrl-Z the terminal stops us
+    // beside the command, or the shell that waits for us would wait on.
+    let faults = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+    let job_control = [SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU];
+    let mut signals = SigSet::all();
+    for signal in faults.into_iter().chain(job_control) {
+        signals.remove(signal);
+    }
+    signals
+}
+
+/// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
+///
+/// A program that we start inherits the blocked signals, so that between two
+/// programs there is no moment in which one is lost.
+pub fn block_signals() -> Result<()> {
+    signals().thread_block().context("block signals")
+}
+
+/// Executes `command`, waits until it has ended, and returns its exit status.
+///
+/// As in a shell, the status is 127 if there is no such command, and 126 if there
+/// is one that cannot be executed.
+///
+/// With `verbose`, what else becomes of the command is told too.
+pub fn execute(command: &mut Command, verbose: bool) -> Result<u8> {
+    let signals = signals();
+    #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
+    // SAFETY: after fork(2) only async-signal-safe functions may be called
+    // (signal-safety(7)). The closure makes one system call and allocates nothing.
+    unsafe {
+        // A signal that is blocked stays blocked across exec, and a command that
+        // inherits that is deaf to Ctrl-C.
+        command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
+    }
+    match command.spawn() {
+        Ok(child) => wait(Pid::from_raw(i32::try_from(child.id())?), verbose),
+        Err(error) => not_executed(command, error),
+    }
+}
+
+/// Says why the command was not executed, in words and by the exit status.
+fn not_executed(command: &Command, error: io::Error) -> Result<u8> {
+    let what = format!("execute {}", command.get_program().to_string_lossy());
+    let code = match error.kind() {
+        ErrorKind::NotFound => 127,
+        // These two come from fork(2): the command is not to blame.
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => return Err(error).context(what),
+        _ => 126,
+    };
+    // If standard error is closed, the exit status alone has to tell.
+    writeln!(io::stderr(), "error: {what}: {error}").ok();
+    Ok(code)
+}
+
+/// Reaps every child until process `pid` has ended, and returns the exit status of that:
+/// its own, or 128 + n if signal n ended it.
+///
+/// Signals are passed on to it. When its parent ends before it, a process is an orphan, and
+/// the kernel makes it a child of PID 1.
+pub fn wait(pid: Pid, verbose: bool) -> Result<u8> {
+    let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC);
+    let signals = signals.context("make a signalfd")?;
+    loop {
+        // One SIGCHLD may stand for many ends: a signal that is pending is not counted.
+        while let Some((child, status)) = next_news()? {
+            let signal = status.signal().map(|number| 128 + number);
+            match status.code().or(signal) {
+                Some(code) if child == pid => return Ok(u8::try_from(code)?),
+                None if child == pid && verbose => tell(pid, status),
+                _ => {}
+            }
+        }
+        if let Some(signal) = signals.read_signal().context("wait for a signal")? {
+            pass_on(&signal, pid)?;
+        }
+    }
+}
+
+/// What has become of a child, whichever: it was stopped, goes on, or has ended, and then
+/// asking takes away the zombie too.
+fn next_news() -> Result<Option<(Pid, ExitStatus)>> {
+    let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    let mut status = 0;
+    #[expect(unsafe_code, reason = "nix's waitpid fails after a real-time signal")]
+    // SAFETY: waitpid(2) writes one int, to where there is one.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, options) };
+    match Errno::result(pid).context("wait for the child processes")? {
+        0 => Ok(None),
+        pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
+    }
+}
+
+/// Says that the command was stopped, or goes on.
+fn tell(pid: Pid, status: ExitStatus) {
+    let what = match status.stopped_signal() {
+        Some(signal) => format!("stopped by signal {signal}"),
+        None => "continued".to_owned(),
+    };
+    writeln!(io::stderr(), "process {pid} is {what}").ok();
+}
+
+/// Passes a signal on, unless it is news for us, or the command has had its own.
+fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
+    let number = i32::try_from(signal.ssi_signo)?;
+    // What the terminal sends, it sends to every process in the foreground. It is the
+    // kernel that sends it, which is how to tell that from a kill(2) for us alone.
+    let keys = [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
+    let is_for_all = signal.ssi_code == libc::SI_KERNEL && keys.contains(&number);
+    if number == libc::SIGCHLD || is_for_all {
+        return Ok(());
+    }
+    #[expect(unsafe_code, reason = "nix's kill has no real-time signals")]
+    // SAFETY: kill(2) takes two numbers, and no memory.
+    let result = unsafe { libc::kill(pid.as_raw(), number) };
+    Errno::result(result).with_context(|| format!("pass signal {number} on to process {pid}"))?;
+    Ok(())
+}
