@@ -34,6 +34,10 @@ fn main() -> ExitCode {
             "seccomp-that-kills" fails "refuses_unshare",
             "seccomp-without-an-errno" fails "refuses_mount",
         ],
+        "mydocker": wrong [
+            "mydocker-eats-the-dashes" fails "takes_the_command_line_of_the_third_seed",
+            "mydocker-cgroup-too-early" fails "has_a_cgroup_namespace",
+        ],
     ])
 }
 

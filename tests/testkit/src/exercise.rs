@@ -12,6 +12,7 @@ mod escape;
 mod fork_exec;
 mod init;
 mod memory;
+mod mydocker;
 mod named;
 mod net_ipc;
 mod overlay;
@@ -29,7 +30,8 @@ pub struct Exercise {
     /// What a right answer passes, each with a name.
     pub checks: &'static [(&'static str, Check)],
     /// The promises in [`crate::dependable`] that our answer need not keep, though its step
-    /// does; or `None` for an answer that is no container program.
+    /// does; or `None` for an answer that is no container program, or is asked for all of
+    /// them by the exercise itself.
     pub dependable_except: Option<&'static [&'static str]>,
 }
 
@@ -61,6 +63,7 @@ const ALL: &[Exercise] = &[
     memory::EXERCISE,
     capabilities::EXERCISE,
     seccomp::EXERCISE,
+    mydocker::EXERCISE,
 ];
 
 /// Finds an exercise by its name.
@@ -71,4 +74,18 @@ const ALL: &[Exercise] = &[
 pub fn find(name: &str) -> &'static Exercise {
     let found = ALL.iter().find(|exercise| exercise.name == name);
     found.unwrap_or_else(|| panic!("no exercise is called {name}"))
+}
+
+/// An exercise, by its name, as a part of another; and the words that switch it on there.
+pub type Part = (&'static str, &'static [&'static str]);
+
+impl Exercise {
+    /// The exercises that this one puts together: all of them in `mydocker`, or none.
+    pub fn parts(&self) -> &'static [Part] {
+        if self.name == mydocker::EXERCISE.name {
+            mydocker::PARTS
+        } else {
+            &[]
+        }
+    }
 }

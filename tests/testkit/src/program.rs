@@ -30,12 +30,15 @@ pub struct Program {
     pub rootfs: PathBuf,
     /// The host that it runs on.
     pub host: Host,
+    /// Words that it gets after each `run`, in front of the test's own: options that switch
+    /// on what is tested.
+    pub words: &'static [&'static str],
 }
 
 impl Program {
-    /// `PROGRAM run COMMAND...`, not started yet.
+    /// `PROGRAM run WORDS... COMMAND...`, not started yet.
     pub fn run(&self, command: &[&str]) -> Call<'_> {
-        let command: Vec<&str> = [&["run"], command].concat();
+        let command: Vec<&str> = [&["run"], self.words, command].concat();
         self.call(&command)
     }
 

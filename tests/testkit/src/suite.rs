@@ -23,6 +23,9 @@ use crate::{dependable, lesson, rootfs};
 /// A test: a promise about a program, as a function that fails when it is broken.
 pub type Check = fn(&Program) -> Result<()>;
 
+/// What a program gets after each `run`, before what the test gives it.
+type Words = &'static [&'static str];
+
 /// A promise that a step makes and every later step keeps.
 pub struct Promise {
     /// The steps that keep it. The first is the chapter that tells about it.
@@ -106,7 +109,7 @@ pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> Exi
     let is_named = args.filter.iter().any(|name| name.contains("exercise"));
     let step: &'static Step = Box::leak(Box::new(step));
     let program = container.clone().unwrap_or_else(|| step.program.into());
-    let mut trials = promised(step, &program);
+    let mut trials = promised(step, &program, |kind, name| format!("{kind}::{name}"));
     if container.is_none() {
         for (name, check) in own {
             let name = format!("own::{name}");
@@ -125,23 +128,50 @@ pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> Exi
     libtest_mimic::run(&args, trials).exit_code()
 }
 
-/// What the step and the steps before it promise.
-fn promised(step: &'static Step, program: &Path) -> Vec<Trial> {
+/// What the step and the steps before it promise, with a name for each trial.
+fn promised(
+    step: &'static Step,
+    program: &Path,
+    name: impl Fn(&str, &str) -> String,
+) -> Vec<Trial> {
     let all = [("lesson", lesson::ALL), ("dependable", dependable::ALL)];
-    let all = all.iter().flat_map(|(module, promises)| {
+    let all = all.iter().flat_map(|(kind, promises)| {
         let kept = promises.iter().filter(|p| p.steps.contains(&step.number));
-        kept.map(move |promise| (format!("{module}::{}", promise.name), promise))
+        kept.map(|promise| (name(kind, promise.name), promise))
     });
     all.map(|(name, promise)| trial(step, program, name, *promise.steps.start(), promise.check))
         .collect()
 }
 
-/// What an exercise asks for.
+/// What an exercise asks for: its own checks; and if it has parts, those of each part, and
+/// what the steps promise.
 fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Vec<Trial> {
+    let prefix = format!("exercise::{}::", exercise.name);
+    let mut trials = checked(step, program, &prefix, exercise, &[]);
+    for (name, words) in exercise.parts() {
+        let prefix = format!("{prefix}{name}::");
+        let part = exercise::find(name);
+        trials.extend(checked(step, program, &prefix, part, words));
+    }
+    if !exercise.parts().is_empty() {
+        // Not as lessons: who asks for these, by that word, asks for those of the steps.
+        let name = |_: &str, name: &str| format!("{prefix}steps::{name}");
+        trials.extend(promised(step, program, name));
+    }
+    trials
+}
+
+fn checked(
+    step: &'static Step,
+    program: &Path,
+    prefix: &str,
+    exercise: &'static Exercise,
+    words: Words,
+) -> Vec<Trial> {
     let checks = exercise.checks.iter();
     let trials = checks.map(|(name, check)| {
-        let name = format!("exercise::{}::{name}", exercise.name);
-        trial(step, program, name, step.number, *check)
+        let name = format!("{prefix}{name}");
+        trial_with(step, program, name, step.number, words, *check)
     });
     trials.collect()
 }
@@ -170,9 +200,20 @@ fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercis
 }
 
 fn trial(step: &'static Step, program: &Path, name: String, chapter: u8, check: Check) -> Trial {
+    trial_with(step, program, name, chapter, &[], check)
+}
+
+fn trial_with(
+    step: &'static Step,
+    program: &Path,
+    name: String,
+    chapter: u8,
+    words: Words,
+    check: Check,
+) -> Trial {
     let program = program.to_path_buf();
     Trial::test(name, move || {
-        let result = run_check(step, &program, check);
+        let result = run_check(step, &program, words, check);
         result.map_err(|error| Failed::from(explain(&error, chapter)))
     })
 }
@@ -192,7 +233,7 @@ fn bite(
         }
         let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
         let mut checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
-        let fails = checks.any(|(_, check)| run_check(step, &program, *check).is_err());
+        let fails = checks.any(|(_, check)| run_check(step, &program, &[], *check).is_err());
         let what = wanted.unwrap_or("every check");
         let complaint = || format!("passes {what}, and should not: {}", program.display());
         fails.then_some(()).ok_or_else(|| complaint().into())
@@ -201,7 +242,7 @@ fn bite(
 
 /// Runs a check in a thread of its own: namespaces are a thread's, and with it the host of
 /// the test is gone, too.
-fn run_check(step: &'static Step, path: &Path, check: Check) -> Result<()> {
+fn run_check(step: &'static Step, path: &Path, words: Words, check: Check) -> Result<()> {
     let path = path.to_path_buf();
     let test = thread::spawn(move || {
         ensure!(path.is_file(), "there is no program {}", path.display());
@@ -213,6 +254,7 @@ fn run_check(step: &'static Step, path: &Path, check: Check) -> Result<()> {
             step,
             rootfs,
             host,
+            words,
         })
     });
     test.join()

@@ -64,8 +64,9 @@ const AS_USER: [&str; 4] = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-
 fn run_as_user(program: &Program, script: &str) -> Result<Ended> {
     expect_user_namespaces(program)?;
     let (_exposed, path) = program.expose()?;
+    let rootfs = program.host.expose(&program.rootfs)?;
     let call = program.run_shell(script).with_prefix(&AS_USER).at(path);
-    call.end()
+    call.with_env("ROOTFS", rootfs.path()).end()
 }
 
 /// Fails on a machine on which no answer can be right.

@@ -1,0 +1,149 @@
+//! After step 8: all of it in one.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::exercise::{Exercise, Part, checks};
+use crate::program::{Ended, Program};
+
+/// The exercise. All that the steps promise, and [`PARTS`], is asked too.
+pub const EXERCISE: Exercise = Exercise {
+    name: "mydocker",
+    checks: checks![
+        takes_the_command_line_of_the_third_seed,
+        has_a_cgroup_namespace,
+        does_all_of_it_at_once,
+        refuses_what_is_no_option,
+    ],
+    // They are asked with all else.
+    dependable_except: None,
+};
+
+/// The other exercises, and what switches each on. Without: `enter` and `escape`, which are
+/// about a container that runs already.
+pub const PARTS: &[Part] = &[
+    ("fork-exec", &["--verbose"]),
+    ("clean-env", &[]),
+    ("net-ipc", &[]),
+    // The hostname is `container` without it, and this is a name without a value.
+    ("named", &["--name="]),
+    // A root filesystem hides the folder in which this exercise and the next leave files.
+    ("sync-pipe", &["--volume", ".:/tmp", "--workdir", "/tmp"]),
+    ("init", &[]),
+    ("clone", &["--verbose"]),
+    (
+        "rootless",
+        &["--rootless", "--volume", ".:/tmp", "--workdir", "/tmp"],
+    ),
+    ("pivot-root", &[]),
+    ("overlay", &["--overlay"]),
+    ("volume", &[]),
+    ("dev", &[]),
+    ("own-proc", &["--host-root"]),
+    ("memory", &[]),
+    ("capabilities", &["--cap-drop", "ALL"]),
+    ("seccomp", &["--seccomp"]),
+];
+
+/// Word for word, as its README has it.
+const SEED: &[&str] = &["--action", "run", "--name", "--", "/bin/sh"];
+
+fn takes_the_command_line_of_the_third_seed(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let call = program.call(SEED).with_input("hostname\necho $0\nexit 3\n");
+    let ended = call.end()?;
+    let id = id(ended.exits(3)?)?;
+    let lines: Vec<&str> = ended.stdout.lines().rev().take(2).collect();
+    let holds = lines == ["/bin/sh", id] || lines == ["/bin/sh", &id[..12]];
+    ended.expected(
+        "the ID, or its first 12 characters, as hostname of /bin/sh",
+        holds,
+    )?;
+    program.host.expect_nothing_left()?;
+    program.host.expect_unchanged(&before)
+}
+
+/// The first line, if that is an ID.
+fn id(ended: &Ended) -> Result<&str> {
+    let id = ended.stdout.lines().next().unwrap_or_default();
+    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let holds = id.len() == 64 && id.chars().all(is_one);
+    ended.expected("64 characters of a-z and 0-9 in the first line", holds)?;
+    Ok(id)
+}
+
+fn has_a_cgroup_namespace(program: &Program) -> Result<()> {
+    let outside = program.host.namespace("cgroup")?;
+    let call = program.run(&["readlink", "/proc/self/ns/cgroup"]);
+    let ended = call.end()?;
+    let what = format!("another cgroup namespace than the host's {outside}");
+    let holds = ended.last_line() != outside;
+    ended.exits(0)?.expected(&what, holds)?;
+    // Its own cgroup is the top of what it sees, in each hierarchy.
+    let ended = program.run(&["cat", "/proc/self/cgroup"]).end()?;
+    let mut lines = ended.stdout.lines().filter(|line| line.contains(':'));
+    let holds = lines.all(|line| line.ends_with(":/"));
+    ended
+        .exits(0)?
+        .expected("/ as the cgroup in each line of /proc/self/cgroup", holds)?;
+    Ok(())
+}
+
+/// All options that go together.
+const OPTIONS: &[&str] = &[
+    "--name",
+    "web",
+    "--pid-file",
+    "pid",
+    "--env",
+    "COLOUR=blue",
+    "--workdir",
+    "/root",
+    "--user",
+    "1000",
+    "--overlay",
+    "--volume",
+    "folder:/root",
+    "--cap-drop",
+    "ALL",
+    "--cap-add",
+    "CHOWN",
+    "--seccomp",
+    "--verbose",
+];
+
+fn does_all_of_it_at_once(program: &Program) -> Result<()> {
+    let folder = program.host.folder.path().join("folder");
+    fs::create_dir(&folder).context("make a folder")?;
+    fs::write(folder.join("file"), "from the host\n").context("write a file")?;
+    let script = "hostname && id -u && echo $COLOUR && pwd && cat file && echo >/dev/null && \
+                  ! mount -t tmpfs none /tmp 2>/dev/null && \
+                  read -r line </proc/self/cgroup && test ${line##*:} = / && echo \"all of it\"";
+    let call = program.run_with(OPTIONS, &["sh", "-c", script]);
+    let ended = call.end()?;
+    ended
+        .exits(0)?
+        .prints("web\n1000\nblue\n/root\nfrom the host\nall of it")?;
+    let pid = fs::read_to_string(program.host.folder.path().join("pid")).unwrap_or_default();
+    let holds = pid.trim_end().parse::<u32>().is_ok();
+    ended.expected("a PID in the file that --pid-file names", holds)?;
+    program.host.expect_nothing_left()
+}
+
+fn refuses_what_is_no_option(program: &Program) -> Result<()> {
+    for args in [
+        &["--action"][..],
+        &["--action", "walk", "--", "echo", "executed"],
+        &["run", "--colour", "blue", "echo", "executed"],
+        &["run", "--cap-drop", "EVERYTHING", "echo", "executed"],
+        &["run", "--overlay=yes", "echo", "executed"],
+        &["run", "--volume=.:/tmp", "--"],
+    ] {
+        let ended = program.call(args).end()?;
+        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        let holds = !ended.stdout.lines().any(|line| line == "executed");
+        ended.expected("a command that is not executed", holds)?;
+    }
+    Ok(())
+}
