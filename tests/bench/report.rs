@@ -146,7 +146,8 @@ impl Report {
              One container after another, each with `true` in it; {} starts of each program, \
              in turns. A mark says what the program was seen to do from inside: its own \
              hostname, PIDs that count from 1, its own `/` and `/proc`, and a cap of 20 \
-             processes. The limit is a C program of some sixty lines that makes the same \
+             processes.\n\n\
+             The limit is a C program of some sixty lines that makes the same \
              system calls, linked with the C library of this machine, as is the static step 8. \
              What musl, a smaller one, makes of both stands beside them.\n\n\
              {}\n{left_out}\

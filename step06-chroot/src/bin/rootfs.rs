@@ -342,12 +342,11 @@ impl Rootfs {
         } else {
             "; no device files, which take root"
         };
-        format!(
-            "{} programs ({}) and their libraries, {:.1} MB{devices}",
-            self.programs.len(),
-            self.programs.join(" "),
-            self.bytes as f64 / 1e6
-        )
+        let count = self.programs.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let names = self.programs.join(" ");
+        let megabytes = self.bytes as f64 / 1e6;
+        format!("{count} program{plural} ({names}), with libraries {megabytes:.1} MB{devices}")
     }
 }
 

@@ -173,8 +173,10 @@ impl<'a> Call<'a> {
     }
 
     /// Starts the program in a terminal of its own.
-    pub fn in_terminal(self) -> Result<Terminal<'a>> {
+    pub fn in_terminal(mut self) -> Result<Terminal<'a>> {
         let words = self.to_string();
+        // On a dumb one bash writes what follows a command into the line of its prompt.
+        self.env.push(("TERM".into(), "xterm".into()));
         let limit = u64::try_from(scaled(5_000).as_millis())?;
         let session = spawn_command(self.command(), Some(limit))
             .with_context(|| format!("start {words} in a terminal"))?;

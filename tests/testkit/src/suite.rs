@@ -229,7 +229,8 @@ fn bite(
     let program = program.to_path_buf();
     Trial::test(name, move || {
         if !program.is_file() {
-            return Err(format!("there is no program {}", program.display()).into());
+            let name = program.display();
+            return Err(format!("there is no {name}: `cargo build --examples` makes it").into());
         }
         let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
         let mut checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
@@ -246,7 +247,7 @@ fn run_check(step: &'static Step, path: &Path, words: Words, check: Check) -> Re
     let path = path.to_path_buf();
     let test = thread::spawn(move || {
         ensure!(path.is_file(), "there is no program {}", path.display());
-        let rootfs = provide_rootfs(step)?;
+        let rootfs = provide_rootfs(Path::new(step.scratch))?;
         let host = Host::enter(step.number >= 3)?;
         let step = step.program.into();
         check(&Program {
@@ -265,8 +266,13 @@ fn explain(error: &Error, chapter: u8) -> String {
     format!("{error:#}\nmore in:  chapter {chapter} of the book")
 }
 
-/// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept.
-fn provide_rootfs(step: &Step) -> Result<PathBuf> {
+/// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept in the
+/// folder `scratch`.
+///
+/// # Errors
+///
+/// If this machine lacks a program that belongs into it, or the disk is full.
+pub fn provide_rootfs(scratch: &Path) -> Result<PathBuf> {
     if let Some(path) = env::var_os("ROOTFS") {
         return Ok(from_top(Path::new(&path)));
     }
@@ -275,8 +281,8 @@ fn provide_rootfs(step: &Step) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     geteuid().as_raw().hash(&mut hasher);
     include_str!("../../../step06-chroot/src/bin/rootfs.rs").hash(&mut hasher);
-    let path = Path::new(step.scratch).join(format!("rootfs-{:016x}", hasher.finish()));
-    fs::create_dir_all(step.scratch).context("make the folder for the tests")?;
+    let path = scratch.join(format!("rootfs-{:016x}", hasher.finish()));
+    fs::create_dir_all(scratch).context("make the folder for the tests")?;
     let lock = path.with_extension("lock");
     let lock = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
     // Tests run side by side, in this process and in others.
@@ -300,7 +306,7 @@ fn from_top(path: &Path) -> PathBuf {
 ///
 /// It also makes up for a shell that starts the tests in the background, with SIGINT and
 /// SIGQUIT ignored: what has a handler here is back to its default in a new program.
-fn end_with_a_signal() {
+pub fn end_with_a_signal() {
     let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]);
     let mut signals = signals.expect("no handler is forbidden");
     thread::spawn(move || {

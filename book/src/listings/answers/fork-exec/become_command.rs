@@ -1,0 +1,19 @@
+/// Executes the command in place of this program. If that fails, what is returned goes up
+/// to `main` and ends the child, and the exit status tells the parent.
+fn become_command(argv: &[CString]) -> Result<ExitCode> {
+    // Across exec a blocked signal stays blocked, and an ignored one ignored. Rust ignores
+    // SIGPIPE; a command that does so too would not end with the reader of its output.
+    signals().thread_unblock().context("unblock signals")?;
+    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
+    // SAFETY: the default action is no handler: no code of ours will run at a signal.
+    let pipe = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    pipe.context("reset SIGPIPE")?;
+    let Err(errno) = execvp(&argv[0], argv);
+    let code = if errno == Errno::ENOENT { 127 } else { 126 };
+    let command = argv[0].to_string_lossy();
+    say(&format!(
+        "error: execute {command}: {}",
+        io::Error::from(errno)
+    ));
+    Ok(ExitCode::from(code))
+}

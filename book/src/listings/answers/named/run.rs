@@ -1,0 +1,15 @@
+/// Starts `child` in namespaces of its own.
+fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
+    let id = draw_id()?;
+    print(&id)?;
+    announce("Running", argv)?;
+    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .env(HOSTNAME, name.unwrap_or(OsStr::new(&id[..SHORT_ID_LENGTH])))
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}

@@ -1,0 +1,12 @@
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}

@@ -1,0 +1,14 @@
+/// Starts `child` in namespaces of its own.
+fn run(argv: &[OsString]) -> Result<ExitCode> {
+    announce("Running", argv)?;
+    // Our children will be in the new PID namespace. We stay where we are.
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)
+        .context("unshare the UTS and PID namespaces")?;
+    let child = Command::new("/proc/self/exe")
+        .arg("child")
+        .args(argv)
+        .env(MARK, "yes")
+        .spawn()
+        .context("execute /proc/self/exe child")?;
+    command::wait(child)
+}

@@ -1,0 +1,16 @@
+/// Finds the directory in which to make a cgroup that counts processes.
+///
+/// One hierarchy has the pids controller. If it is one of version 1, then
+/// /proc/self/cgroup says so: `8:pids:/`. The line of version 2 names none: `0::/`.
+fn find_parent() -> Result<PathBuf> {
+    let cgroups = read(Path::new("/proc/self/cgroup"))?;
+    for line in cgroups.lines() {
+        let controllers = line.split(':').nth(1).unwrap_or_default();
+        if controllers.split(',').any(|name| name == "pids") {
+            return Ok(find_mount("cgroup", "pids")?.point);
+        }
+    }
+    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    let own = own.context("find a cgroup of version 2 in /proc/self/cgroup")?;
+    Ok(find_writable(&find_mount("cgroup2", "")?, Path::new(own)))
+}

@@ -1,0 +1,217 @@
+//! The book tells the truth: what it shows of code, differences and terminals is what
+//! there is. `BOOK=write cargo test --test book` writes anew what is not.
+
+#[path = "book/console.rs"]
+mod console;
+#[path = "book/laptop.rs"]
+mod laptop;
+#[path = "book/leaks_picture.rs"]
+mod leaks_picture;
+#[path = "book/pictures.rs"]
+mod pictures;
+#[path = "book/poster.rs"]
+mod poster;
+#[path = "book/rules.rs"]
+mod rules;
+#[path = "book/sources.rs"]
+mod sources;
+#[path = "book/svg.rs"]
+mod svg;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Once;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use regex::{NoExpand, Regex};
+use similar::TextDiff;
+use testkit::suite;
+
+use crate::laptop::Laptop;
+use crate::sources::{STEPS, files, pages, read, top};
+
+fn main() -> ExitCode {
+    let mut trials = vec![
+        trial("listings_are_fresh", listings_are_fresh),
+        trial("differences_are_fresh", differences_are_fresh),
+        trial("pictures_are_fresh", pictures_are_fresh),
+        trial(
+            "a_wrong_transcript_does_not_match",
+            console::a_wrong_transcript_does_not_match,
+        ),
+        trial("poster_is_fresh", poster_is_fresh),
+    ];
+    trials.extend(rules::ALL.iter().map(|(name, rule)| trial(name, *rule)));
+    let tools = ["unshare", "bwrap", "crun", "runc"];
+    let leaks = trial("leaks_picture_is_fresh", leaks_picture_is_fresh);
+    trials.push(leaks.with_ignored_flag(!tools.iter().all(|tool| rules::has_tool(tool))));
+    trials.extend(rules::with_tools());
+    match files(&pages(), ".md") {
+        Ok(pages) => trials.extend(pages.into_iter().filter_map(transcript)),
+        Err(error) => trials.push(trial("pages", move || bail!("{error:#}"))),
+    }
+    // Then somebody asks about a program of theirs, which says nothing about the book.
+    if env::var_os("CONTAINER").is_some() {
+        trials.clear();
+    }
+    suite::end_with_a_signal();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        check().map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
+/// Does `BOOK=write` ask us to write what is not fresh?
+fn is_writing() -> bool {
+    env::var_os("BOOK").is_some_and(|word| word == "write")
+}
+
+/// Fails unless the file holds `text`, or makes it hold that.
+fn expect_fresh(path: &Path, text: &str) -> Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    if old == text {
+        return Ok(());
+    }
+    let name = path.strip_prefix(top()).unwrap_or(path).display();
+    if is_writing() {
+        let folder = path.parent().context("find the folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        return fs::write(path, text).with_context(|| format!("write {name}"));
+    }
+    let difference = TextDiff::from_lines(old.as_str(), text);
+    let difference = difference.unified_diff().context_radius(2).to_string();
+    bail!(
+        "{name} is not what it should be (`BOOK=write cargo test --test book` writes it):\n\
+         {difference}"
+    );
+}
+
+/// Every listing that a page includes is cut from a program as it is, and no other is there.
+fn listings_are_fresh() -> Result<()> {
+    let mut wanted = Vec::new();
+    for page in files(&pages(), ".md")? {
+        let includes = sources::includes(&page)?;
+        wanted.extend(
+            includes
+                .into_iter()
+                .filter(|path| path.starts_with("listings")),
+        );
+    }
+    ensure!(!wanted.is_empty(), "no page includes a listing");
+    for path in &wanted {
+        expect_fresh(&pages().join(path), &sources::listing(path)?)?;
+    }
+    expect_no_other("listings", &wanted)
+}
+
+/// The difference that each chapter shows is that between the programs as they are.
+fn differences_are_fresh() -> Result<()> {
+    let mut wanted = Vec::new();
+    for pair in STEPS.windows(2) {
+        let path = PathBuf::from(format!("diffs/{}.diff", pair[1]));
+        expect_fresh(
+            &pages().join(&path),
+            &sources::difference(pair[0], pair[1])?,
+        )?;
+        wanted.push(path);
+    }
+    expect_no_other("diffs", &wanted)
+}
+
+/// Each chapter shows its picture, with the text for those who cannot see it.
+fn pictures_are_fresh() -> Result<()> {
+    for (name, picture) in pictures::all() {
+        expect_fresh(&pages().join("pictures").join(name), &picture)?;
+    }
+    for (number, step) in (1..).zip(STEPS) {
+        let path = pages().join(format!("{step}.md"));
+        let page = read(&path)?;
+        let image = Regex::new(&format!(r"!\[[^\]]*\]\(pictures/{step}\.svg\)"))?;
+        ensure!(image.is_match(&page), "{step}.md does not show its picture");
+        let alt = pictures::alt(number);
+        let wanted = format!("![{alt}](pictures/{step}.svg)");
+        expect_fresh(&path, &image.replace_all(&page, NoExpand(&wanted)))?;
+    }
+    Ok(())
+}
+
+/// What `leaks` says today of each step, and of some tools, is what the picture shows.
+fn leaks_picture_is_fresh() -> Result<()> {
+    provide_programs();
+    let programs = Path::new(env!("CARGO_BIN_EXE_step08-cgroup")).parent();
+    let programs = programs.context("find the folder of the programs")?;
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let rootfs = suite::provide_rootfs(scratch)?;
+    let columns = leaks_picture::columns(&programs.join("leaks"), programs, &rootfs, scratch)?;
+    let picture = leaks_picture::draw(&columns);
+    expect_fresh(&pages().join("pictures/leaks.svg"), &picture)
+}
+
+/// The poster has step 8's code as it is.
+fn poster_is_fresh() -> Result<()> {
+    let source = |name: &str| read(&top().join("step08-cgroup/src").join(name));
+    let [main, cgroup, command] = ["main.rs", "cgroup.rs", "command.rs"].map(source);
+    let poster = poster::draw(&main?, &cgroup?, &command?)?;
+    expect_fresh(&pages().join("poster.svg"), &poster)
+}
+
+/// Fails if a folder of generated files holds one that no page needs.
+fn expect_no_other(folder: &str, wanted: &[PathBuf]) -> Result<()> {
+    for file in files(&pages().join(folder), "")? {
+        let path = Path::new(folder).join(file);
+        if wanted.contains(&path) {
+            continue;
+        }
+        ensure!(is_writing(), "no page includes {}", path.display());
+        fs::remove_file(pages().join(&path)).context("delete what no page includes")?;
+    }
+    Ok(())
+}
+
+/// The test that a page's transcripts are true, if it has any.
+fn transcript(page: PathBuf) -> Option<Trial> {
+    let path = pages().join(&page);
+    let text = read(&path).ok()?;
+    let blocks = console::blocks(&text);
+    if blocks.is_empty() {
+        return None;
+    }
+    let name = format!("page::{}", page.with_extension("").display());
+    Some(trial(&name, move || {
+        // Namespaces are a thread's: with this one the laptop is gone, too.
+        let play = thread::spawn(move || {
+            provide_programs();
+            let rootfs = suite::provide_rootfs(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+            // The first page shows how to make one.
+            let rootfs = (page != Path::new("start.md")).then_some(rootfs);
+            let laptop = Laptop::enter(rootfs.as_deref())?;
+            console::play(&laptop, &blocks).map(|played| (blocks, played))
+        });
+        let played = play
+            .join()
+            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
+        let (blocks, played) = played.with_context(|| path.display().to_string())?;
+        expect_fresh(&path, &console::rewrite(&text, &blocks, &played))
+    }))
+}
+
+/// Builds what pages run, once, so that no page has to.
+fn provide_programs() {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // If it fails, the pages' own cargo will say why.
+        Command::new(cargo)
+            .args(["build", "--quiet"])
+            .current_dir(top())
+            .status()
+            .ok();
+    });
+}

@@ -1,0 +1,298 @@
+//! The transcripts: each `console` block of a page is typed into a terminal, and what
+//! the terminal shows is compared with what the page shows.
+//!
+//! - `laptop# cargo run …` is typed; the part before it is the prompt that has to be there.
+//! - `^C` in a line of its own is pressed. What is shown after it begins a new line.
+//! - `…` stands for any text, a line of only `…` for any lines.
+//! - A number of four or more digits stands for a number: the same for the same on the whole
+//!   page, and another for another in one block. (In the next one, the kernel may have given
+//!   the number of a namespace that has ended to a new one.) A run of spaces stands for any.
+//! - `console,second` is another terminal on the same laptop. A page begins with new ones.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use regex::Regex;
+use testkit::host::scaled;
+
+use crate::laptop::{Laptop, Screen, Terminal};
+
+/// A `console` block of a page.
+pub struct Block {
+    /// The line of the page that its first line is, counted from 0.
+    pub start: usize,
+    lines: Vec<String>,
+    is_second: bool,
+}
+
+/// Finds the blocks of a page.
+pub fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((start, line)) = lines.next() {
+        let Some(fence) = line.trim().strip_prefix("```") else {
+            continue;
+        };
+        let inside = lines.by_ref().map_while(|(_, line)| {
+            let is_end = line.trim() == "```";
+            (!is_end).then(|| line.to_owned())
+        });
+        let block = Block {
+            start: start + 1,
+            lines: inside.collect(),
+            is_second: fence == "console,second",
+        };
+        if fence == "console" || block.is_second {
+            blocks.push(block);
+        }
+    }
+    blocks
+}
+
+static PROMPT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] ").expect("this is a regular expression")
+});
+
+/// The prompt that a line begins with.
+pub fn prompt_of(line: &str) -> Option<&str> {
+    PROMPT.find(line).map(|found| found.as_str())
+}
+
+/// Is this a prompt and nothing more?
+pub fn is_prompt(line: &str) -> bool {
+    prompt_of(line) == Some(line)
+}
+
+/// What a page says happens after something has been typed.
+struct Turn<'a> {
+    typed: Typed<'a>,
+    shown: &'a [String],
+}
+
+enum Typed<'a> {
+    Line { prompt: &'a str, text: &'a str },
+    Key,
+    Nothing,
+}
+
+impl Block {
+    /// How many lines it has.
+    pub fn length(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn turns(&self) -> Vec<Turn<'_>> {
+        let is_typed = |line: &&String| *line == "^C" || prompt_of(line).is_some();
+        let mut turns = Vec::new();
+        let mut rest = &self.lines[..];
+        while let Some(first) = rest.first() {
+            let typed = match prompt_of(first) {
+                Some(prompt) => {
+                    let text = &first[prompt.len()..];
+                    Typed::Line { prompt, text }
+                }
+                None if first == "^C" => Typed::Key,
+                None => Typed::Nothing,
+            };
+            let from = usize::from(!matches!(typed, Typed::Nothing));
+            let count = rest[from..]
+                .iter()
+                .take_while(|line| !is_typed(line))
+                .count();
+            let (turn, next) = rest.split_at(from + count);
+            turns.push(Turn {
+                typed,
+                shown: &turn[from..],
+            });
+            rest = next;
+        }
+        turns
+    }
+}
+
+/// Plays all blocks of a page, and returns what each should say: what it says, where that
+/// is what happened, and else what happened.
+pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
+    let mut terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+    let mut numbers = Numbers::default();
+    let mut played = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let terminal = &mut terminals[usize::from(block.is_second)];
+        let goes_on_elsewhere =
+            (blocks.get(index + 1)).is_some_and(|next| next.is_second != block.is_second);
+        let turns = block.turns();
+        numbers.page.clear();
+        let mut lines = Vec::new();
+        for (index, turn) in turns.iter().enumerate() {
+            let may_run_on = match turns.get(index + 1) {
+                Some(next) => matches!(next.typed, Typed::Key),
+                None => goes_on_elsewhere,
+            };
+            let shown = take_turn(terminal, turn, may_run_on, &numbers);
+            let shown = shown.with_context(|| format!("line {}", block.start + lines.len() + 1))?;
+            match &turn.typed {
+                Typed::Line { prompt, text } => lines.push(format!("{prompt}{text}")),
+                Typed::Key => lines.push("^C".to_owned()),
+                Typed::Nothing => {}
+            }
+            match numbers.matching(turn.shown, &shown) {
+                Some(bound) => {
+                    numbers = bound;
+                    lines.extend(turn.shown.iter().cloned());
+                }
+                None => lines.extend(shown),
+            }
+        }
+        played.push(lines);
+    }
+    Ok(played)
+}
+
+/// Types what is to be typed, and returns what the terminal then shows.
+fn take_turn(
+    terminal: &mut Terminal,
+    turn: &Turn,
+    may_run_on: bool,
+    numbers: &Numbers,
+) -> Result<Vec<String>> {
+    match turn.typed {
+        Typed::Line { prompt, text } => {
+            expect_prompt(terminal, prompt)?;
+            terminal.type_text(&format!("{text}\n"))?;
+        }
+        Typed::Key => terminal.type_text("\x03")?,
+        Typed::Nothing => {}
+    }
+    let echo = usize::from(!matches!(turn.typed, Typed::Nothing));
+    let start = Instant::now();
+    loop {
+        let Screen {
+            mut lines,
+            prompt,
+            is_ready,
+        } = terminal.screen()?;
+        lines.drain(..echo.min(lines.len()));
+        // With a prompt and what the page shows, the turn is over. Without what it shows,
+        // more may come in the background. A program that runs on shows no prompt.
+        let is_shown = numbers.matching(turn.shown, &lines).is_some();
+        let has_lines = is_shown && !turn.shown.is_empty();
+        let pause = if is_ready || has_lines { 300 } else { 3_000 };
+        let is_quiet = terminal.quiet() > scaled(pause);
+        if (prompt.is_some() && is_shown) || ((is_ready || may_run_on) && is_quiet) {
+            return Ok(lines);
+        }
+        // A page's cargo may have to build something first.
+        if start.elapsed() > scaled(120_000) {
+            bail!("no end within 120 s; the terminal shows {lines:#?}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn expect_prompt(terminal: &mut Terminal, prompt: &str) -> Result<()> {
+    terminal.wait_for_prompt()?;
+    let seen = terminal.screen()?.prompt.unwrap_or_default();
+    if seen != prompt {
+        bail!("the page shows the prompt {prompt:?}, but there is {seen:?}");
+    }
+    Ok(())
+}
+
+/// Which number that was seen each number of a page stands for, and, in one block, the other
+/// way round.
+#[derive(Clone, Default)]
+struct Numbers {
+    seen: HashMap<String, String>,
+    page: HashMap<String, String>,
+}
+
+impl Numbers {
+    /// Do these lines of a page match the lines that were seen? If so, returns what all
+    /// numbers stand for now.
+    fn matching(&self, page: &[String], seen: &[String]) -> Option<Self> {
+        let Some((first, rest)) = page.split_first() else {
+            return seen.is_empty().then(|| self.clone());
+        };
+        if first == "…" {
+            return (0..=seen.len()).find_map(|skipped| self.matching(rest, &seen[skipped..]));
+        }
+        let (line, others) = seen.split_first()?;
+        self.matching_line(first, line)?.matching(rest, others)
+    }
+
+    fn matching_line(&self, page: &str, seen: &str) -> Option<Self> {
+        let tokens = Regex::new(r"…|[0-9]{4,}| +").ok()?;
+        let mut pattern = String::from("^");
+        let mut names = Vec::new();
+        let mut end = 0;
+        for token in tokens.find_iter(page) {
+            pattern += &regex::escape(&page[end..token.start()]);
+            pattern += match token.as_str() {
+                "…" => ".*?",
+                text if text.starts_with(' ') => " +",
+                number => {
+                    names.push(number);
+                    "([0-9]{4,})"
+                }
+            };
+            end = token.end();
+        }
+        pattern += &regex::escape(&page[end..]);
+        pattern += "$";
+        let found = Regex::new(&pattern).ok()?.captures(seen)?;
+        let mut bound = self.clone();
+        for (name, number) in names.iter().zip(found.iter().skip(1).flatten()) {
+            bound.bind(name, number.as_str())?;
+        }
+        Some(bound)
+    }
+
+    fn bind(&mut self, page: &str, seen: &str) -> Option<()> {
+        let bound = self.seen.entry(page.to_owned()).or_insert(seen.to_owned());
+        let back = self.page.entry(seen.to_owned()).or_insert(page.to_owned());
+        (bound == seen && back == page).then_some(())
+    }
+}
+
+/// A comparison that lets everything pass would make every page true.
+pub fn a_wrong_transcript_does_not_match() -> Result<()> {
+    let cases: [(&[&str], &[&str], bool); 9] = [
+        (&["128"], &["128"], true),
+        (&["128"], &["129"], false),
+        (&["a b"], &["a    b"], true),
+        (&["pid 2601", "pid 2601"], &["pid 4711", "pid 4711"], true),
+        (&["pid 2601", "pid 2601"], &["pid 4711", "pid 4712"], false),
+        (&["pid 2601", "pid 2602"], &["pid 4711", "pid 4711"], false),
+        (&["… MB"], &["24 MB"], true),
+        (&["…", "end"], &["one", "two", "end"], true),
+        (&["…", "end"], &["one", "two"], false),
+    ];
+    for (page, seen, matches) in cases {
+        let lines = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| line.to_string())
+                .collect::<Vec<_>>()
+        };
+        let found = Numbers::default().matching(&lines(page), &lines(seen));
+        if found.is_some() != matches {
+            bail!("{page:?} on a page and {seen:?} in the terminal: expected {matches}");
+        }
+    }
+    Ok(())
+}
+
+/// A page with other lines in its blocks.
+pub fn rewrite(page: &str, blocks: &[Block], played: &[Vec<String>]) -> String {
+    let mut lines: Vec<String> = page.lines().map(str::to_owned).collect();
+    for (block, new) in blocks.iter().zip(played).rev() {
+        lines.splice(
+            block.start..block.start + block.lines.len(),
+            new.iter().cloned(),
+        );
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,291 @@
+//! A throw-away host in which the book's transcripts are made, and its terminals.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::mount::{MsFlags, mount};
+use nix::unistd::sethostname;
+use rexpect::process::PtyProcess;
+use testkit::host::{Host, scaled};
+
+use crate::console::{is_prompt, prompt_of};
+use crate::sources::top;
+
+/// A host of its own: UTS, mount and PID namespaces, a cgroup, and this repository, copied
+/// on write, so that nothing a page does lasts.
+pub struct Laptop {
+    host: Host,
+    init: Child,
+    /// `init` ends when this is closed.
+    _input: ChildStdin,
+}
+
+/// What PID 1 does: `/` is shared, as systemd has it, and /proc is that of the namespace.
+/// PIDs of four digits and more are told apart from other numbers in a transcript. Then
+/// it waits, and while it does, bash reaps what is left to it.
+const INIT: &str = "mount --make-rshared / && umount --lazy /proc && \
+    mount -t proc -o nosuid,nodev,noexec proc /proc && \
+    echo 2600 >/proc/sys/kernel/ns_last_pid && echo ready && read";
+
+impl Laptop {
+    /// Moves the calling thread to a new laptop, with `rootfs` at `rootfs` if there is one.
+    pub fn enter(rootfs: Option<&Path>) -> Result<Self> {
+        let host = Host::enter(true)?;
+        sethostname("laptop").context("set the hostname")?;
+        empty_tmp(&host)?;
+        let copies = host.folder.path().join("copies");
+        fs::create_dir(&copies).context("make a folder for what pages write")?;
+        host.mount_tmpfs(&copies, "2g")?;
+        copy_on_write(&top(), &copies)?;
+        provide(rootfs)?;
+        let home = host.folder.path().join("home");
+        fs::create_dir(&home).context("make a home folder")?;
+        fs::write(home.join(".bashrc"), "PS1='\\h\\$ '\n").context("write .bashrc")?;
+        let mut init = enter_cgroup(&host)?
+            .args(["unshare", "--pid", "--fork", "--mount", "--kill-child"])
+            .args(["bash", "-c", INIT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start PID 1 of the laptop")?;
+        let input = init.stdin.take().context("take what init waits for")?;
+        let output = init.stdout.take().context("take what init says")?;
+        let mut line = String::new();
+        BufReader::new(output)
+            .read_line(&mut line)
+            .context("wait for init")?;
+        ensure!(line == "ready\n", "init did not get ready");
+        Ok(Self {
+            host,
+            init,
+            _input: input,
+        })
+    }
+
+    /// Opens a terminal with a shell in it.
+    pub fn open_terminal(&self) -> Result<Terminal> {
+        let init = self.host.find_process(&["bash", "-c", INIT])?.to_string();
+        let mut command = enter_cgroup(&self.host)?;
+        command
+            .args(["nsenter", "--pid", "--mount", "--target", &init])
+            .args(["env", "--chdir"])
+            .arg(top())
+            // A session that is led from within: job control looks at its leader's PID.
+            .args(["setsid", "--ctty", "bash", "--rcfile"])
+            .arg(self.host.folder.path().join("home/.bashrc"))
+            .env_clear()
+            .env("HOME", self.host.folder.path().join("home"))
+            .env("TERM", "dumb")
+            .env("LANG", "C.UTF-8")
+            .env("CARGO_TERM_QUIET", "true")
+            .env("CARGO_NET_OFFLINE", "true");
+        for name in [
+            "PATH",
+            "CARGO_HOME",
+            "CARGO_TARGET_DIR",
+            "RUSTUP_HOME",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            command.envs(env::var_os(name).map(|value| (name, value)));
+        }
+        for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(folder));
+            if env::var_os(name).is_none() {
+                command.envs(home.map(|path| (name, path)));
+            }
+        }
+        Terminal::open(command)
+    }
+}
+
+impl Drop for Laptop {
+    fn drop(&mut self) {
+        self.host.kill_all();
+        self.init.kill().ok();
+        self.init.wait().ok();
+    }
+}
+
+/// Covers /tmp with an empty one. What lies there and is needed is shown there again.
+fn empty_tmp(host: &Host) -> Result<()> {
+    let tmp = Path::new("/tmp");
+    let mut needed = vec![host.scratch.clone(), top()];
+    needed.retain(|path| path.starts_with(tmp));
+    let open = |path: &PathBuf| File::open(path).context("open a folder in /tmp");
+    let opened: Vec<File> = needed.iter().map(open).collect::<Result<_>>()?;
+    host.mount_tmpfs(tmp, "1g")?;
+    for (path, folder) in needed.iter().zip(&opened) {
+        fs::create_dir_all(path).context("make a folder in /tmp")?;
+        let from = format!("/proc/thread-self/fd/{}", folder.as_raw_fd());
+        let flags = MsFlags::MS_BIND;
+        mount(Some(from.as_str()), path, None::<&str>, flags, None::<&str>)
+            .with_context(|| format!("show {} again", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Covers the folder `path` with a copy of it: what is written goes to `copies`.
+fn copy_on_write(path: &Path, copies: &Path) -> Result<()> {
+    let [upper, work] = ["upper", "work"].map(|name| copies.join(name));
+    for folder in [&upper, &work] {
+        fs::create_dir(folder).context("make a folder for an overlay")?;
+    }
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        path.display(),
+        upper.display(),
+        work.display()
+    );
+    let flags = MsFlags::empty();
+    mount(
+        Some("overlay"),
+        path,
+        Some("overlay"),
+        flags,
+        Some(options.as_str()),
+    )
+    .with_context(|| format!("mount an overlay on {}", path.display()))?;
+    // The working directory is still the folder below.
+    env::set_current_dir(top()).context("enter the overlay")
+}
+
+/// Puts a copy of a root filesystem where `cargo run --bin rootfs` would put one, or none.
+fn provide(rootfs: Option<&Path>) -> Result<()> {
+    let place = top().join("rootfs");
+    if place.exists() {
+        fs::remove_dir_all(&place).context("hide the reader's own rootfs")?;
+    }
+    let Some(rootfs) = rootfs else { return Ok(()) };
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(rootfs)
+        .arg(&place)
+        .status();
+    ensure!(status.context("execute cp")?.success(), "cp failed");
+    Ok(())
+}
+
+/// A shell that moves into the test's cgroup and becomes what its arguments say.
+fn enter_cgroup(host: &Host) -> Result<Command> {
+    let entrance = host.entrance().context("find the cgroup of the test")?;
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "echo 0 >\"$0\" && exec \"$@\""])
+        .arg(entrance);
+    Ok(shell)
+}
+
+/// A pseudo-terminal with a shell in it.
+pub struct Terminal {
+    file: File,
+    /// What the terminal has shown since the last time somebody typed.
+    shown: Vec<u8>,
+    last: Instant,
+    _process: PtyProcess,
+}
+
+/// What a terminal has shown since somebody typed.
+pub struct Screen {
+    /// The lines, without the last one if that is a prompt.
+    pub lines: Vec<String>,
+    /// The last prompt of a shell. What runs in the background may have gone on in its line.
+    pub prompt: Option<String>,
+    /// The prompt is the last thing there is.
+    pub is_ready: bool,
+}
+
+impl Terminal {
+    fn open(command: Command) -> Result<Self> {
+        let process = PtyProcess::new(command).context("open a pseudo-terminal")?;
+        let file = process.get_file_handle().context("take the terminal")?;
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("read without waiting")?;
+        let mut terminal = Self {
+            file,
+            shown: Vec::new(),
+            last: Instant::now(),
+            _process: process,
+        };
+        terminal.wait_for_prompt()?;
+        // Wide, so that no line is folded; and echoing, as terminals do.
+        terminal.type_text("stty sane cols 200\n")?;
+        terminal.wait_for_prompt()?;
+        Ok(terminal)
+    }
+
+    /// Types something, and forgets what was shown before.
+    pub fn type_text(&mut self, text: &str) -> Result<()> {
+        self.shown.clear();
+        self.last = Instant::now();
+        self.file
+            .write_all(text.as_bytes())
+            .context("type into the terminal")
+    }
+
+    /// What the terminal shows.
+    pub fn screen(&mut self) -> Result<Screen> {
+        self.read()?;
+        let text = String::from_utf8_lossy(&self.shown).replace('\r', "");
+        // A shell whose program has ended with 130 goes on in the line with the ^C.
+        let text = match text.strip_prefix("^C") {
+            Some(rest) if !rest.starts_with('\n') => format!("^C\n{rest}"),
+            _ => text,
+        };
+        let mut lines: Vec<String> = text
+            .split('\n')
+            .map(|line| line.trim_end().into())
+            .collect();
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        let is_ready = is_prompt(last);
+        let prompt = text.lines().rev().find_map(prompt_of).map(str::to_owned);
+        if is_ready || last.is_empty() {
+            lines.pop();
+        }
+        Ok(Screen {
+            lines,
+            prompt,
+            is_ready,
+        })
+    }
+
+    /// How long nothing has been shown.
+    pub fn quiet(&self) -> Duration {
+        self.last.elapsed()
+    }
+
+    /// Waits until the shell asks for the next command.
+    pub fn wait_for_prompt(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while self.screen()?.prompt.is_none() {
+            if start.elapsed() > scaled(20_000) {
+                bail!("no prompt within 20 s, but: {:#?}", self.screen()?.lines);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    self.shown.extend(&buffer[..count]);
+                    self.last = Instant::now();
+                }
+                // The second is what a terminal says whose shell has ended.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => return Ok(()),
+                Err(error) => return Err(error).context("read what the terminal shows"),
+            }
+        }
+    }
+}
