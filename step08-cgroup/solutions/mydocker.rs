@@ -150,16 +150,14 @@ fn change_mounts(options: &Options) -> Result<()> {
         return volume::mount_volumes(&options.volumes, folders);
     }
     let dev = File::open("/dev").context("open the host's /dev")?;
-    root::enter_root(options.overlay)?;
+    let roots = root::enter_root(options.overlay)?;
     root::mount_proc()?;
     dev::mount_dev()?;
     dev::make_devices(dev)?;
     dev::mount_tmp()?;
     // After /tmp: a volume may lie in there.
     volume::mount_volumes(&options.volumes, folders)?;
-    // Last. What we have mounted from the host, we could only while it was in our mounts;
-    // and in a user namespace, proc can be mounted only by who sees another one.
-    root::detach_old_root()
+    root::swap_roots(roots)
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

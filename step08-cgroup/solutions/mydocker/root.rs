@@ -1,16 +1,18 @@
 //! Another root, instead of a way down from the old one; and /proc.
 //!
-//! Read: pivot_root(2), umount2(2), mount_namespaces(7), proc(5), and
+//! Read: chroot(2), pivot_root(2), umount2(2), mount_namespaces(7), proc(5), and
 //! `filesystems/overlayfs.rst` in the kernel's documentation.
 
 use std::env;
 use std::fs::{self, File};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::pivot_root;
+use nix::sys::stat::Mode;
+use nix::unistd::{chroot, fchdir, pivot_root};
 
 /// Stops our mounts from reaching the host.
 ///
@@ -21,8 +23,22 @@ pub fn make_mounts_private() -> Result<()> {
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
 }
 
-/// Makes the root filesystem, or an overlay of it, our `/`, with the old one on top of it.
-pub fn enter_root(overlay: bool) -> Result<()> {
+/// How to open a folder only to start from it. No command inherits it.
+const PLACE: OFlag = OFlag::O_PATH
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
+
+/// The root directories, while there are two.
+pub struct Roots {
+    old: OwnedFd,
+    new: OwnedFd,
+}
+
+/// Makes the root filesystem, or an overlay of it, our `/`: for the set-up by chroot(2).
+///
+/// Names then lead where they lead for the command, and `..` in a link never out. After
+/// pivot_root(2) the old root would lie on top of the new one, and `..` lead there.
+pub fn enter_root(overlay: bool) -> Result<Roots> {
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
     let root = Path::new(&root);
     if overlay {
@@ -34,10 +50,31 @@ pub fn enter_root(overlay: bool) -> Result<()> {
         let root = root.display();
         format!("bind {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
     })?;
-    env::set_current_dir(root).context("change directory to the new root")?;
+    let roots = Roots {
+        old: open("/", PLACE, Mode::empty()).context("open the old root")?,
+        new: open(root, PLACE, Mode::empty()).context("open the new root")?,
+    };
+    fchdir(&roots.new).context("change directory to the new root")?;
+    chroot(".").context("chroot to the new root")?;
+    Ok(roots)
+}
+
+/// Makes the new root the root of all mounts, and lets go of the old one and of all that the
+/// host has mounted in it: because of that, umount(2) alone would say EBUSY.
+///
+/// This comes last. What we mount from the host, we can only while it is in our mounts; and
+/// in a user namespace, proc can be mounted only by who sees another one already.
+pub fn swap_roots(roots: Roots) -> Result<()> {
+    // Back outside, as every root can who has a folder open there: pivot_root(2) says EBUSY
+    // to a process that is in the new root already.
+    fchdir(&roots.old).context("change directory to the old root")?;
+    chroot(".").context("chroot to the old root")?;
+    fchdir(&roots.new).context("change directory to the new root")?;
     // The second path is where the old root goes: here on top of the new one, so that it
     // takes no folder. All processes of this mount namespace go along.
-    pivot_root(".", ".").context("pivot_root to the new root")
+    pivot_root(".", ".").context("pivot_root to the new root")?;
+    // The working directory is the new root, and what is unmounted is what lies on top.
+    umount2(".", MntFlags::MNT_DETACH).context("detach the old root")
 }
 
 /// Covers the image with an overlay of itself: the image is read, and what is written goes
@@ -87,16 +124,6 @@ fn path_of(file: &File) -> String {
 pub fn mount_proc() -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
-}
-
-/// Lets go of the old root, and of all that the host has mounted in it: because of that,
-/// umount(2) alone would say EBUSY.
-///
-/// This comes last. In a user namespace, proc can be mounted only by who sees another one
-/// already, and the last of these goes with the old root.
-pub fn detach_old_root() -> Result<()> {
-    // The working directory is the new root, and what is unmounted is what lies on top.
-    umount2(".", MntFlags::MNT_DETACH).context("detach the old root")
 }
 
 /// Takes the host's /proc out of our tree of directories, and with MNT_DETACH also what is

@@ -1,6 +1,7 @@
 //! After step 8: all of it in one.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result};
 
@@ -14,6 +15,7 @@ pub const EXERCISE: Exercise = Exercise {
         takes_the_command_line_of_the_third_seed,
         has_a_cgroup_namespace,
         does_all_of_it_at_once,
+        keeps_a_link_that_goes_up_inside,
         refuses_what_is_no_option,
     ],
     // They are asked with all else.
@@ -129,6 +131,22 @@ fn does_all_of_it_at_once(program: &Program) -> Result<()> {
     let holds = pid.trim_end().parse::<u32>().is_ok();
     ended.expected("a PID in the file that --pid-file names", holds)?;
     program.host.expect_nothing_left()
+}
+
+/// `pivot-root` and `volume` together. In the root, `..` leads to the root itself; but not as
+/// long as the old one lies on top of it.
+fn keeps_a_link_that_goes_up_inside(program: &Program) -> Result<()> {
+    let folder = program.host.folder.path().join("folder");
+    fs::create_dir(&folder).context("make a folder")?;
+    fs::write(folder.join("file"), "from the host\n").context("write a file")?;
+    let rootfs = program.make_rootfs(&[])?;
+    fs::create_dir(rootfs.join("only-inside")).context("make a folder")?;
+    symlink("../only-inside", rootfs.join("link")).context("make a link")?;
+    let options = ["--volume", "folder:/link"];
+    let call = program.run_with(&options, &["cat", "/only-inside/file"]);
+    let ended = call.with_env("ROOTFS", rootfs).end()?;
+    ended.exits(0)?.prints("from the host")?;
+    Ok(())
 }
 
 fn refuses_what_is_no_option(program: &Program) -> Result<()> {
