@@ -1,0 +1,214 @@
+//! Runs the suites, all at once, and reads what they say.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::{self, Child};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+
+use crate::suites::{Question, memory_file, read_all};
+
+/// Most tests wait for a program most of the time.
+const THREADS: &str = "4";
+
+/// What a test says.
+#[derive(PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed,
+    /// This machine, or this user, cannot run the test: why.
+    NotAsked(String),
+    /// The time was over.
+    NoAnswer,
+}
+
+/// A test, by its whole name: `lesson::executes_the_command`.
+pub struct Trial {
+    pub name: String,
+    pub verdict: Verdict,
+}
+
+/// A step with its lessons, or an exercise with its checks.
+pub struct Topic {
+    /// The step, or the exercise.
+    pub name: String,
+    /// The step whose chapter tells about it.
+    pub step: String,
+    pub trials: Vec<Trial>,
+}
+
+impl Topic {
+    pub fn count(&self, verdict: &Verdict) -> usize {
+        self.trials
+            .iter()
+            .filter(|trial| trial.verdict == *verdict)
+            .count()
+    }
+
+    pub fn has(&self, verdict: &Verdict) -> bool {
+        self.count(verdict) > 0
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_passed(&self) -> bool {
+        self.count(&Verdict::Passed) == self.trials.len()
+    }
+
+    /// The tests that have not passed.
+    pub fn missing(&self) -> impl Iterator<Item = &Trial> {
+        self.trials
+            .iter()
+            .filter(|trial| trial.verdict != Verdict::Passed)
+    }
+}
+
+/// A suite that runs, and the file for what it says.
+struct Running {
+    child: Child,
+    log: File,
+}
+
+impl Running {
+    fn has_ended(&mut self) -> Result<bool> {
+        let status = self.child.try_wait().context("wait for a suite")?;
+        Ok(status.is_some())
+    }
+}
+
+/// Asks all questions of `program` at once, and takes what has been answered when the time
+/// is over.
+pub fn ask(program: &Path, questions: &[Question], limit: Duration) -> Result<Vec<Topic>> {
+    let started = questions.iter().map(|question| start(program, question));
+    let mut running = started.collect::<Result<Vec<_>>>()?;
+    wait(&mut running, limit)?;
+    let answered = questions.iter().zip(running).map(|(question, running)| {
+        let log = running.map(|running| read_all(running.log)).transpose()?;
+        Ok(read(question, &log.unwrap_or_default()))
+    });
+    answered.collect()
+}
+
+/// Starts a suite, if anything is asked of it.
+fn start(program: &Path, question: &Question) -> Result<Option<Running>> {
+    if question.names.is_empty() {
+        return Ok(None);
+    }
+    let log = memory_file()?;
+    let mut command = question.suite.command(program);
+    command.args([question.module, "--test-threads", THREADS]);
+    for name in &question.skip {
+        command.args(["--skip", name]);
+    }
+    let share = || log.try_clone().context("share a file");
+    command.stdout(share()?).stderr(share()?);
+    let child = command.spawn();
+    let child = child.with_context(|| format!("start the tests of {}", question.suite.step))?;
+    Ok(Some(Running { child, log }))
+}
+
+/// Waits for all suites to end, and ends them when the time is over, or with a signal.
+///
+/// A suite that gets SIGTERM first kills what it has started. So we must not end before it.
+fn wait(running: &mut [Option<Running>], limit: Duration) -> Result<()> {
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    // Not before the suites have started: they would inherit it, and be deaf.
+    let signals = SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP]);
+    signals.thread_block().context("block signals")?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let arrived = SignalFd::with_flags(&signals, flags).context("wait for signals")?;
+    let start = Instant::now();
+    while !has_ended(running)? {
+        if let Some(signal) = arrived.read_signal().context("read a signal")? {
+            end(running)?;
+            process::exit(128 + signal.ssi_signo as i32);
+        }
+        if start.elapsed() > limit {
+            end(running)?;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    signals.thread_unblock().context("unblock signals")
+}
+
+fn has_ended(running: &mut [Option<Running>]) -> Result<bool> {
+    let mut running = running.iter_mut().flatten();
+    running.try_fold(true, |all, running| Ok(all && running.has_ended()?))
+}
+
+fn end(running: &mut [Option<Running>]) -> Result<()> {
+    for running in running.iter_mut().flatten() {
+        if !running.has_ended()? {
+            let pid = Pid::from_raw(i32::try_from(running.child.id())?);
+            kill(pid, Signal::SIGTERM).context("end a suite")?;
+        }
+    }
+    for running in running.iter_mut().flatten() {
+        running.child.wait().context("wait for a suite")?;
+    }
+    Ok(())
+}
+
+/// Reads what a suite has said: `test lesson::executes_the_command ... ok` and so on, then
+/// `failures:`, and for each of them `---- lesson::… ----` and why.
+fn read(question: &Question, log: &str) -> Topic {
+    let (results, failures) = log.split_once("\nfailures:\n").unwrap_or((log, ""));
+    let results = results.lines().filter_map(|line| {
+        let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        Some((name.trim_end(), result))
+    });
+    let results: HashMap<&str, &str> = results.collect();
+    let verdict = |name: &str| match results.get(name) {
+        Some(&"ok") => Verdict::Passed,
+        Some(&"FAILED") => why_not_asked(name, failures).map_or(Verdict::Failed, Verdict::NotAsked),
+        _ => Verdict::NoAnswer,
+    };
+    let trials = question.names.iter().map(|name| Trial {
+        name: name.clone(),
+        verdict: verdict(name),
+    });
+    Topic {
+        name: question.suite.step.clone(),
+        step: question.suite.step.clone(),
+        trials: trials.collect(),
+    }
+}
+
+/// Says why a test that failed has not even begun, if that is so: the testkit could not make
+/// a host for the program.
+fn why_not_asked(name: &str, failures: &str) -> Option<String> {
+    let (_, text) = failures.split_once(&format!("---- {name} ----\n"))?;
+    let line = text.lines().next()?;
+    let is_of_the_host = HOST_FAILURES.iter().any(|start| line.starts_with(start));
+    is_of_the_host.then(|| line.to_owned())
+}
+
+/// How the testkit's `host` complains.
+const HOST_FAILURES: [&str; 2] = [
+    "this test needs root",
+    "make a cgroup for the program under test",
+];
+
+/// Sorts the checks of a step's suite by exercise: `exercise::NAME::CHECK`.
+pub fn by_exercise(suites: Vec<Topic>) -> Vec<Topic> {
+    let mut exercises: Vec<Topic> = Vec::new();
+    for Topic { step, trials, .. } in suites {
+        for trial in trials {
+            let name = trial.name.split("::").nth(1).unwrap_or_default();
+            match exercises.iter_mut().find(|exercise| exercise.name == name) {
+                Some(exercise) => exercise.trials.push(trial),
+                None => exercises.push(Topic {
+                    name: name.to_owned(),
+                    step: step.clone(),
+                    trials: vec![trial],
+                }),
+            }
+        }
+    }
+    exercises
+}
