@@ -71,6 +71,12 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
         text += cells.collect::<Vec<_>>().join("   ").trim_end();
         text += "\n";
     }
+    if exercises
+        .iter()
+        .any(|exercise| exercise.has(&Verdict::NoAnswer))
+    {
+        text += "…  The time was over before all was asked.\n";
+    }
     text
 }
 
@@ -84,7 +90,11 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
         Some(Verdict::NoAnswer) if passed == 0 => "no answer",
         _ => {
             let count = format!("{passed} of {}", exercise.trials.len());
-            return format!("{name:12}{count:>9}  {}", paint.mark(exercise));
+            let mark = match exercise.has(&Verdict::NoAnswer) {
+                true => paint.pale("…"),
+                false => paint.mark(exercise),
+            };
+            return format!("{name:12}{count:>9}  {mark}");
         }
     };
     format!("{name:12}{}", paint.pale(&format!("{untried:>9}   ")))
