@@ -21,6 +21,7 @@ pub const ALL: &[(&str, Rule)] = &[
     ("every_page_is_in_the_summary", every_page_is_in_the_summary),
     ("every_include_exists", every_include_exists),
     ("no_code_is_typed", no_code_is_typed),
+    ("no_page_names_this_machine", no_page_names_this_machine),
     ("blocks_to_type_are_short", blocks_to_type_are_short),
     ("chapters_are_one_sitting", chapters_are_one_sitting),
     ("paragraphs_are_short", paragraphs_are_short),
@@ -102,6 +103,17 @@ fn no_code_is_typed() -> Result<()> {
                 file.display()
             );
         }
+    }
+    Ok(())
+}
+
+/// A transcript that is true in one folder only is written with a `…`.
+fn no_page_names_this_machine() -> Result<()> {
+    let top = top();
+    for page in files(&pages(), ".md")? {
+        let text = read(&pages().join(&page))?;
+        let is_there = text.contains(&*top.to_string_lossy());
+        ensure!(!is_there, "{} names {}", page.display(), top.display());
     }
     Ok(())
 }
