@@ -24,6 +24,8 @@ pub enum Verdict {
     Failed,
     /// This machine, or this user, cannot run the test: why.
     NotAsked(String),
+    /// It is part of a project, which is asked by its name only.
+    Skipped,
     /// The time was over.
     NoAnswer,
 }
@@ -164,6 +166,7 @@ fn read(question: &Question, log: &str) -> Topic {
     });
     let results: HashMap<&str, &str> = results.collect();
     let verdict = |name: &str| match results.get(name) {
+        _ if question.skip.iter().any(|start| name.starts_with(start)) => Verdict::Skipped,
         Some(&"ok") => Verdict::Passed,
         Some(&"FAILED") => why_not_asked(name, failures).map_or(Verdict::Failed, Verdict::NotAsked),
         _ => Verdict::NoAnswer,

@@ -1,5 +1,6 @@
 //! The suites of the steps: test programs that cargo builds, and that list what they ask.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -28,7 +29,7 @@ pub struct Question<'a> {
     pub names: Vec<String>,
     /// What the names of these tests begin with.
     pub module: &'static str,
-    /// Other tests of which that is true, too.
+    /// How the names of those begin that are not to be run.
     pub skip: Vec<String>,
 }
 
@@ -74,17 +75,25 @@ pub fn lessons<'a>(suites: &'a [Suite], program: &Path) -> Result<Vec<Question<'
     questions.collect()
 }
 
-/// The exercises of each step.
+/// An exercise with more checks than this is a project: they would take all our time.
+const PROJECT: usize = 50;
+
+/// The exercises of each step. A project is among them, but skipped.
 pub fn exercises<'a>(suites: &'a [Suite], program: &Path) -> Result<Vec<Question<'a>>> {
     let module = "exercise::";
     let questions = suites.iter().map(|suite| {
         let names = suite.list(program, module)?;
-        let skip = Vec::new();
+        let mut checks: BTreeMap<&str, usize> = BTreeMap::new();
+        for exercise in names.iter().filter_map(|name| name.split("::").nth(1)) {
+            *checks.entry(exercise).or_default() += 1;
+        }
+        let projects = checks.iter().filter(|(_, count)| **count > PROJECT);
+        let skip = projects.map(|(exercise, _)| format!("{module}{exercise}::"));
         Ok(Question {
             suite,
+            skip: skip.collect(),
             names,
             module,
-            skip,
         })
     });
     questions.collect()

@@ -71,11 +71,12 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
         text += cells.collect::<Vec<_>>().join("   ").trim_end();
         text += "\n";
     }
-    if exercises
-        .iter()
-        .any(|exercise| exercise.has(&Verdict::NoAnswer))
-    {
+    let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
+    if find(&Verdict::NoAnswer).is_some() {
         text += "…  The time was over before all was asked.\n";
+    }
+    if let Some(Topic { name, .. }) = find(&Verdict::Skipped) {
+        text += &format!("{name}, a project, is asked by its name only: exercise::{name}\n");
     }
     text
 }
@@ -88,6 +89,7 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
         Some(Verdict::Failed) if passed == 0 => "not begun",
         Some(Verdict::NotAsked(_)) if passed == 0 => "not tried",
         Some(Verdict::NoAnswer) if passed == 0 => "no answer",
+        Some(Verdict::Skipped) => "not asked",
         _ => {
             let count = format!("{passed} of {}", exercise.trials.len());
             let mark = match exercise.has(&Verdict::NoAnswer) {
@@ -127,7 +129,7 @@ fn remark(first: &Trial, more: usize) -> String {
         Verdict::NotAsked(why) if why.contains("root") => return "needs root".into(),
         Verdict::NotAsked(_) => return "cannot be asked".into(),
         Verdict::NoAnswer => "no answer in time: ",
-        Verdict::Passed | Verdict::Failed => "",
+        Verdict::Passed | Verdict::Failed | Verdict::Skipped => "",
     };
     let name = first.name.rsplit("::").next().unwrap_or_default();
     let room = WIDTH - REMARK - what.len() - more.len();
