@@ -35,7 +35,7 @@ pub mod suite;
 )]
 mod cgroup;
 
-/// Makes root filesystems: the program that chapter 6 is about.
+/// Makes root filesystems: the program that the chapter of step 6 is about.
 #[cfg(feature = "suite")]
 #[path = "../../../step06-chroot/src/bin/rootfs.rs"]
 #[expect(

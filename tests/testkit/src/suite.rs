@@ -199,22 +199,22 @@ fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercis
     trials
 }
 
-fn trial(step: &'static Step, program: &Path, name: String, chapter: u8, check: Check) -> Trial {
-    trial_with(step, program, name, chapter, &[], check)
+fn trial(step: &'static Step, program: &Path, name: String, taught: u8, check: Check) -> Trial {
+    trial_with(step, program, name, taught, &[], check)
 }
 
 fn trial_with(
     step: &'static Step,
     program: &Path,
     name: String,
-    chapter: u8,
+    taught: u8,
     words: Words,
     check: Check,
 ) -> Trial {
     let program = program.to_path_buf();
     Trial::test(name, move || {
         let result = run_check(step, &program, words, check);
-        result.map_err(|error| Failed::from(explain(&error, chapter)))
+        result.map_err(|error| Failed::from(explain(&error, taught)))
     })
 }
 
@@ -262,8 +262,8 @@ fn run_check(step: &'static Step, path: &Path, words: Words, check: Check) -> Re
         .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")))
 }
 
-fn explain(error: &Error, chapter: u8) -> String {
-    format!("{error:#}\nmore in:  chapter {chapter} of the book")
+fn explain(error: &Error, taught: u8) -> String {
+    format!("{error:#}\nmore in:  step {taught} of the book")
 }
 
 /// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept in the

@@ -238,7 +238,7 @@ fn a_program_in_the_repository_goes_by_its_short_name() {
 #[test]
 fn without_root_it_says_so_and_blames_nobody() {
     let fake = Fake::new();
-    let why = "this test needs root: be root\nmore in:  chapter 3";
+    let why = "this test needs root: be root\nmore in:  step 3";
     let tests = "lesson::names lesson::mounts exercise::net-ipc::has_lo";
     fake.suite_with("step03_uts", tests, "names mounts has_lo", why, ":");
     let output = fake.ask();
