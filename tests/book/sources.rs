@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use proc_macro2::Span;
 use regex::Regex;
 use similar::TextDiff;
@@ -93,25 +93,12 @@ pub fn listing(path: &Path) -> Result<String> {
             return Ok(text);
         }
     }
-    anyhow::bail!("there is no `{item}` in {}", program.display())
+    bail!("there is no `{item}` in {}", program.display())
 }
 
 fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
     if let Ok(name) = program.strip_prefix("answers") {
-        let file = format!("{}.rs", name.display());
-        let places = STEPS.iter().map(|step| top().join(step).join("solutions"));
-        let folders: Vec<PathBuf> = places.collect();
-        let mut found: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&file)).collect();
-        for folder in folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .filter(|f| f.is_dir())
-        {
-            found.extend(files(&folder, ".rs")?.iter().map(|file| folder.join(file)));
-        }
-        found.retain(|path| path.exists());
-        ensure!(!found.is_empty(), "there is no answer {}", name.display());
-        return Ok(found);
+        return answer_sources(name);
     }
     if program == Path::new("rootfs") {
         return Ok(vec![top().join("step06-chroot/src/bin/rootfs.rs")]);
@@ -119,6 +106,21 @@ fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
     let folder = top().join(program).join("src");
     let found = ["main.rs", "cgroup.rs", "command.rs"].map(|file| folder.join(file));
     Ok(found.into_iter().filter(|path| path.exists()).collect())
+}
+
+/// `solutions/NAME.rs` of some step, and what lies in `solutions/NAME`.
+fn answer_sources(name: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for step in STEPS {
+        let folder = top().join(step).join("solutions").join(name);
+        let program = folder.with_extension("rs");
+        found.extend(program.exists().then_some(program));
+        if folder.is_dir() {
+            found.extend(files(&folder, ".rs")?.iter().map(|file| folder.join(file)));
+        }
+    }
+    ensure!(!found.is_empty(), "there is no answer {}", name.display());
+    Ok(found)
 }
 
 /// Cuts an item out of a source: a function, method, constant or type.
@@ -153,7 +155,7 @@ impl Finder<'_> {
 
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item(&mut self, item: &'ast syn::Item) {
-        use syn::Item::{Const, Enum, Fn, Impl, Static, Struct, Type};
+        use syn::Item::{Const, Enum, Fn, Static, Struct, Type};
         match item {
             Const(x) => self.look(&x.ident, item.span()),
             Enum(x) => self.look(&x.ident, item.span()),
@@ -161,7 +163,6 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             Static(x) => self.look(&x.ident, item.span()),
             Struct(x) => self.look(&x.ident, item.span()),
             Type(x) => self.look(&x.ident, item.span()),
-            Impl(_) => {}
             _ => {}
         }
         visit::visit_item(self, item);
