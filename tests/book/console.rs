@@ -72,6 +72,16 @@ struct Turn<'a> {
     shown: &'a [String],
 }
 
+impl Turn<'_> {
+    /// How many lines come before what is shown: what was typed, or what came before.
+    fn echo(&self, count: usize) -> usize {
+        match self.typed {
+            Typed::Nothing => count,
+            _ => 1,
+        }
+    }
+}
+
 enum Typed<'a> {
     Line { prompt: &'a str, text: &'a str },
     Key,
@@ -117,10 +127,13 @@ impl Block {
 /// is what happened, and else what happened.
 pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
     let mut terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+    // How many lines of each screen a page has accounted for; all, after a `…`.
+    let mut counts = [usize::MAX; 2];
     let mut numbers = Numbers::default();
     let mut played = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         let terminal = &mut terminals[usize::from(block.is_second)];
+        let count = &mut counts[usize::from(block.is_second)];
         let goes_on_elsewhere =
             (blocks.get(index + 1)).is_some_and(|next| next.is_second != block.is_second);
         let turns = block.turns();
@@ -131,13 +144,20 @@ pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
                 Some(next) => matches!(next.typed, Typed::Key),
                 None => goes_on_elsewhere,
             };
-            let shown = take_turn(terminal, turn, may_run_on, &numbers);
-            let shown = shown.with_context(|| format!("line {}", block.start + lines.len() + 1))?;
+            let place = || format!("line {}", block.start + lines.len() + 1);
+            let late = late_lines(terminal, turn, *count).with_context(place)?;
+            let shown = take_turn(terminal, turn, *count, may_run_on, &numbers);
+            let shown = shown.with_context(place)?;
+            lines.extend(late);
             match &turn.typed {
                 Typed::Line { prompt, text } => lines.push(format!("{prompt}{text}")),
                 Typed::Key => lines.push("^C".to_owned()),
                 Typed::Nothing => {}
             }
+            *count = match turn.shown.last().is_some_and(|last| last == "…") {
+                true => usize::MAX,
+                false => turn.echo(*count) + shown.len(),
+            };
             match numbers.matching(turn.shown, &shown) {
                 Some(bound) => {
                     numbers = bound;
@@ -151,22 +171,31 @@ pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
     Ok(played)
 }
 
-/// Types what is to be typed, and returns what the terminal then shows.
+/// What a program that ran on has shown since, when its shell asks for the next command.
+fn late_lines(terminal: &mut Terminal, turn: &Turn, count: usize) -> Result<Vec<String>> {
+    let Typed::Line { prompt, .. } = turn.typed else {
+        return Ok(Vec::new());
+    };
+    expect_prompt(terminal, prompt)?;
+    let lines = terminal.screen()?.lines;
+    Ok(lines.into_iter().skip(count).collect())
+}
+
+/// Types what is to be typed, and returns what the terminal then shows, after `count` lines
+/// if nothing is typed.
 fn take_turn(
     terminal: &mut Terminal,
     turn: &Turn,
+    count: usize,
     may_run_on: bool,
     numbers: &Numbers,
 ) -> Result<Vec<String>> {
     match turn.typed {
-        Typed::Line { prompt, text } => {
-            expect_prompt(terminal, prompt)?;
-            terminal.type_text(&format!("{text}\n"))?;
-        }
+        Typed::Line { text, .. } => terminal.type_text(&format!("{text}\n"))?,
         Typed::Key => terminal.type_text("\x03")?,
         Typed::Nothing => {}
     }
-    let echo = usize::from(!matches!(turn.typed, Typed::Nothing));
+    let echo = turn.echo(count);
     let start = Instant::now();
     loop {
         let Screen {
