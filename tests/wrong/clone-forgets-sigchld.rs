@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     #[expect(unsafe_code, reason = "nix has no safe clone")]
     // SAFETY: there is one thread, and the child has a copy of the memory.
     let child = unsafe { clone(start, &mut stack, flags, None) }.expect("clone");
-    println!("child: {child}");
+    eprintln!("child: {child}");
     match waitpid(child, None) {
         Ok(WaitStatus::Exited(_, code)) => ExitCode::from(code as u8),
         other => {

@@ -267,6 +267,11 @@ impl Running<'_> {
         read_all(&self.stdout)
     }
 
+    /// What the program has written to its standard error by now.
+    pub fn stderr(&self) -> Result<String> {
+        read_all(&self.stderr)
+    }
+
     /// Waits until standard output has this line. A word in a line would not do: the
     /// program may print the command line, where the word stands too.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
@@ -281,7 +286,7 @@ impl Running<'_> {
     pub fn wait_for_complaint(&mut self, part: &str) -> Result<()> {
         let what = format!("{part:?} in standard error");
         self.wait_until(&what, |running| {
-            Ok(read_all(&running.stderr)?.contains(part).then_some(()))
+            Ok(running.stderr()?.contains(part).then_some(()))
         })
     }
 

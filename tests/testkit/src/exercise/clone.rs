@@ -26,10 +26,10 @@ fn prints_the_pid_of_the_child_on_the_host(program: &Program) -> Result<()> {
     let mut running = program.run(&["sleep", "1040"]).start()?;
     let command = program.host.find_process(&["sleep", "1040"])?;
     let child = program.host.init_of(command)?.to_string();
-    let what = format!("the number {child}, the host's for PID 1, on standard output");
+    let what = format!("the number {child}, the host's for PID 1, on standard error");
     running.wait_until(&what, |running| {
-        let stdout = running.stdout()?;
-        let mut words = stdout.split(|c: char| !c.is_ascii_alphanumeric());
+        let stderr = running.stderr()?;
+        let mut words = stderr.split(|c: char| !c.is_ascii_alphanumeric());
         Ok(words.any(|word| word == child).then_some(()))
     })
 }

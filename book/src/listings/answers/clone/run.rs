@@ -2,6 +2,7 @@
 fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
     let child = clone_child(argv)?;
-    print(&format!("On the host, child is {child}"))?;
+    // Not to standard output, where the command may be writing by now.
+    writeln!(io::stderr(), "On the host, child is {child}").context("write to standard error")?;
     wait(child)
 }
