@@ -202,16 +202,19 @@ fn transcript(page: PathBuf) -> Option<Trial> {
     }))
 }
 
-/// Builds what pages run, once, so that no page has to.
+/// Builds what pages run, programs and tests, once, so that no page has to.
 fn provide_programs() {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        // If it fails, the pages' own cargo will say why.
-        Command::new(cargo)
-            .args(["build", "--quiet"])
-            .current_dir(top())
-            .status()
-            .ok();
+        for what in [&["build"][..], &["test", "--no-run"]] {
+            // If it fails, the pages' own cargo will say why.
+            Command::new(&cargo)
+                .args(what)
+                .arg("--quiet")
+                .current_dir(top())
+                .status()
+                .ok();
+        }
     });
 }
