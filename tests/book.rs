@@ -58,8 +58,7 @@ fn main() -> ExitCode {
     if env::var_os("CONTAINER").is_some() {
         trials.clear();
     }
-    suite::end_with_a_signal();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    suite::run_all(&Arguments::from_args(), trials)
 }
 
 fn trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {

@@ -36,6 +36,9 @@ pub const HOSTNAME: &str = "outside";
 /// The cgroups of the tests that are running, so that Ctrl-C can empty them.
 static GUARDS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// An empty folder, on which each test mounts a file system of its own.
+static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+
 /// Time limits are made for a machine like the author's. `TEST_SLOWNESS=30` says that
 /// this one is 30 times slower: a virtual machine without KVM is.
 pub fn scaled(milliseconds: u64) -> Duration {
@@ -91,17 +94,16 @@ impl Exposed {
 
 impl Drop for Exposed {
     fn drop(&mut self) {
-        unmount_and_remove(&self.0);
+        unmount(&self.0);
+        // No file is deleted here: it could be one of a folder that is still mounted.
+        fs::remove_dir(&self.0).ok();
     }
 }
 
-/// Unmounts all that is mounted on the folder `path`, and removes it.
-///
-/// A program may have mounted something there itself. So no file is deleted here: it could
-/// be one of a folder that is still mounted.
-fn unmount_and_remove(path: &Path) {
+/// Unmounts all that is mounted on the folder `path`: a program may have mounted something
+/// there, too.
+fn unmount(path: &Path) {
     while umount2(path, MntFlags::MNT_DETACH).is_ok() {}
-    fs::remove_dir(path).ok();
 }
 
 /// Cgroups that lie on the mount points of their hierarchies: first the one that counts
@@ -117,11 +119,12 @@ impl Host {
     /// Without root that cannot be done. For a program that needs no root there is nothing
     /// to guard then, and it gets this machine as it is.
     pub fn enter(needs_root: bool) -> Result<Self> {
-        let folder = tempfile::tempdir().context("make a temporary folder")?;
+        let scratch = scratch()?;
         match unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNS) {
             Ok(()) => {}
             Err(Errno::EPERM) if needs_root => bail!(NEEDS_ROOT),
             Err(Errno::EPERM) => {
+                let folder = tempfile::tempdir().context("make a temporary folder")?;
                 return Ok(Self {
                     scratch: folder.path().to_path_buf(),
                     folder,
@@ -146,7 +149,6 @@ impl Host {
         make_files_read_only()?;
         let guard = Guard::enter().context("make a cgroup for the program under test")?;
         // In memory, since some tests fill it with a whole root filesystem.
-        let scratch = folder.keep();
         mount_tmpfs(&scratch, "100m")?;
         let folder = tempfile::tempdir_in(&scratch).context("make a working directory")?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777))
@@ -366,7 +368,7 @@ impl Drop for Host {
         if self.guard.is_some() {
             self.kill_all();
             // First, and then there is nothing left that the folder itself could delete.
-            unmount_and_remove(&self.scratch);
+            unmount(&self.scratch);
         }
     }
 }
@@ -511,7 +513,19 @@ fn kept_flags(options: &str) -> MsFlags {
     options.split(',').map(flag).collect()
 }
 
-/// Ends all programs under test in this process, and removes their cgroups: for Ctrl-C.
+/// The folder for all tests of this process. A test cannot remove it: all files are
+/// read-only there.
+fn scratch() -> Result<PathBuf> {
+    let mut scratch = SCRATCH.lock().expect("no thread panics with this lock");
+    if let Some(path) = &*scratch {
+        return Ok(path.clone());
+    }
+    let folder = tempfile::tempdir().context("make a temporary folder")?;
+    Ok(scratch.insert(folder.keep()).clone())
+}
+
+/// Ends all programs under test in this process, and removes their cgroups and the tests'
+/// folder: at the end of all tests, and on Ctrl-C. Not for the thread of a test.
 pub fn clear_all() {
     for cgroup in GUARDS
         .lock()
@@ -520,6 +534,10 @@ pub fn clear_all() {
     {
         clear(cgroup);
         fs::remove_dir(cgroup).ok();
+    }
+    let mut scratch = SCRATCH.lock().expect("no thread panics with this lock");
+    if let Some(path) = scratch.take() {
+        fs::remove_dir(path).ok();
     }
 }
 

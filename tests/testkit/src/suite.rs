@@ -124,8 +124,15 @@ pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> Exi
             Some(_) => {}
         }
     }
+    run_all(&args, trials)
+}
+
+/// Runs tests that enter a [`Host`], and leaves nothing of theirs, whatever ends them.
+pub fn run_all(args: &Arguments, trials: Vec<Trial>) -> ExitCode {
     end_with_a_signal();
-    libtest_mimic::run(&args, trials).exit_code()
+    let conclusion = libtest_mimic::run(args, trials);
+    host::clear_all();
+    conclusion.exit_code()
 }
 
 /// What the step and the steps before it promise, with a name for each trial.
@@ -306,7 +313,7 @@ fn from_top(path: &Path) -> PathBuf {
 ///
 /// It also makes up for a shell that starts the tests in the background, with SIGINT and
 /// SIGQUIT ignored: what has a handler here is back to its default in a new program.
-pub fn end_with_a_signal() {
+fn end_with_a_signal() {
     let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]);
     let mut signals = signals.expect("no handler is forbidden");
     thread::spawn(move || {

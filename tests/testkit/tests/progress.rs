@@ -501,13 +501,24 @@ fn ask_for_real(prefix: &[&str], step: &str) -> String {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let program = format!("target/debug/{step}");
     let words = [prefix, &[PROGRESS, &program]].concat();
+    let temporary = tempfile::tempdir().expect("make a temporary folder");
+    fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o1777))
+        .expect("let every user into it");
     let mut command = Command::new(words[0]);
     command
         .args(&words[1..])
         .current_dir(top)
+        .env("TMPDIR", temporary.path())
         .env_remove("CONTAINER");
     let output = command.output().expect("execute progress");
     assert_eq!(code(&output), Some(1), "{}", text(&output.stderr));
+    let left = fs::read_dir(temporary.path()).expect("list a folder");
+    assert_eq!(
+        left.count(),
+        0,
+        "files left in {}",
+        temporary.path().display()
+    );
     let stdout = text(&output.stdout);
     for line in stdout.lines() {
         let is_command = line.starts_with("  ");
