@@ -2,6 +2,7 @@
 //!
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
 //!   that it could harm.
+//! - [`container`]: the program under test, as the user names it.
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
 //! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
 //! - [`exercise`]: what the exercises at the end of a chapter ask for.
@@ -11,6 +12,7 @@
 //! Nothing here knows how a program does what it does. With `CONTAINER=/path/to/program`
 //! in the environment the same tests are asked of a program in any language.
 
+pub mod container;
 #[cfg(feature = "suite")]
 pub mod dependable;
 #[cfg(feature = "suite")]

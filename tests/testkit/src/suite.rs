@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::exercise::{self, Exercise};
 use crate::host::{self, Host};
 use crate::program::Program;
-use crate::{dependable, lesson, rootfs};
+use crate::{container, dependable, lesson, rootfs};
 
 /// A test: a promise about a program, as a function that fails when it is broken.
 pub type Check = fn(&Program) -> Result<()>;
@@ -105,7 +105,13 @@ macro_rules! suite {
 /// only our own can show; exercises are then asked for by name, as in `exercise::init`.
 pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
     let args = Arguments::from_args();
-    let container = env::var_os("CONTAINER").map(|path| from_top(Path::new(&path)));
+    let container = match container_to_ask() {
+        Ok(container) => container,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(125);
+        }
+    };
     let is_named = args.filter.iter().any(|name| name.contains("exercise"));
     let step: &'static Step = Box::leak(Box::new(step));
     let program = container.clone().unwrap_or_else(|| step.program.into());
@@ -133,6 +139,18 @@ pub fn run_all(args: &Arguments, trials: Vec<Trial>) -> ExitCode {
     let conclusion = libtest_mimic::run(args, trials);
     host::clear_all();
     conclusion.exit_code()
+}
+
+/// The program that `CONTAINER` names, if it is set.
+fn container_to_ask() -> Result<Option<PathBuf>> {
+    let Some(path) = env::var_os("CONTAINER") else {
+        return Ok(None);
+    };
+    let shown = path.to_string_lossy().into_owned();
+    let path = from_top(Path::new(&path));
+    container::check(&path, &shown)
+        .context("CONTAINER, where a relative path counts from the repository's folder")?;
+    Ok(Some(path))
 }
 
 /// What the step and the steps before it promise, with a name for each trial.

@@ -21,8 +21,8 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use nix::unistd::{AccessFlags, access};
+use anyhow::{Context, Result, bail};
+use testkit::container;
 
 use crate::answers::{Topic, Verdict};
 use crate::table::Paint;
@@ -70,14 +70,7 @@ fn start() -> Result<ExitCode> {
 fn find_program(path: &OsStr) -> Result<PathBuf> {
     let shown = path.to_string_lossy();
     let path = path::absolute(path).context("expected a program, and no empty word")?;
-    ensure!(path.exists(), "there is no program {shown}");
-    ensure!(
-        path.is_file(),
-        "{shown} is no program, but a folder or the like"
-    );
-    access(&path, AccessFlags::X_OK).with_context(|| {
-        format!("{shown} cannot be executed (a script needs `chmod +x` and a line `#!`)")
-    })?;
+    container::check(&path, &shown)?;
     Ok(path)
 }
 
