@@ -441,7 +441,8 @@ impl Terminal<'_> {
         match self.session.exp_regex(&format!("(^|[\\r\\n]){line}\\r\\n")) {
             Ok(_) => Ok(()),
             Err(error) => bail!(
-                "ran:      {words}, in a terminal\nexpected: the line {line:?}\nseen:     {error}"
+                "ran:      {words}, in a terminal\nexpected: the line {line:?}\nseen:     {}",
+                on_screen(&error)
             ),
         }
     }
@@ -462,8 +463,9 @@ impl Terminal<'_> {
     pub fn exits(mut self, code: i32) -> Result<()> {
         let rest = self.session.exp_eof().map_err(|error| {
             anyhow::anyhow!(
-                "ran:      {}, in a terminal\nexpected: its end\nseen:     {error}",
-                self.words
+                "ran:      {}, in a terminal\nexpected: its end\nseen:     {}",
+                self.words,
+                on_screen(&error)
             )
         })?;
         let seen = match self
@@ -490,6 +492,21 @@ impl Drop for Terminal<'_> {
         // A shell at a terminal ignores the SIGTERM that the session would send it.
         self.program.host.kill_all();
     }
+}
+
+/// What a terminal showed instead of what was expected.
+fn on_screen(error: &rexpect::error::Error) -> String {
+    use rexpect::error::Error;
+    let (what, shown) = match error {
+        Error::EOF { got, .. } => ("the program has ended; on the screen:".to_owned(), got),
+        Error::Timeout { got, timeout, .. } => (format!("after {timeout:?}, on the screen:"), got),
+        _ => return error.to_string(),
+    };
+    let shown = shown.replace('\r', "");
+    format!(
+        "{what}\n          | {}",
+        shown.trim_end().replace('\n', "\n          | ")
+    )
 }
 
 /// All that a file holds by now. Reading must not move the offset, at which the program,
