@@ -104,7 +104,7 @@ const STEPS: [Step; 8] = [
         title: "a PID namespace",
         note: "child is PID 1 there. run stays outside.",
         alt: "A frame around child and bash is their PID namespace: child is PID 1 and bash \
-              PID 2, and for the host they are 4712 and 4713. run is outside this frame.",
+              PID 2, and for the host they are 26408 and 26409. run is outside this frame.",
     },
     Step {
         name: "step06-chroot",
@@ -447,7 +447,7 @@ impl Canvas {
         };
         self.starts(SHELL, RUN, pen);
         self.tag(RUN, pen, Type { bold, ..MONO }, "run");
-        self.host_pid(RUN, "PID 4711");
+        self.host_pid(RUN, "PID 26407");
     }
 
     /// Where the command would be.
@@ -490,8 +490,8 @@ impl Canvas {
     fn pids(&mut self) {
         if self.has(Part::Pids) {
             let rows = [
-                (CHILD, "PID 1", "host: 4712"),
-                (COMMAND, "PID 2", "host: 4713"),
+                (CHILD, "PID 1", "host: 26408"),
+                (COMMAND, "PID 2", "host: 26409"),
             ];
             for (process, own, host) in rows {
                 let area = Area::new(214.0, process.y + 3.0, 84.0, 30.0);
@@ -500,10 +500,10 @@ impl Canvas {
                 self.host_pid(process, host);
             }
         } else if self.has(Part::Child) {
-            self.host_pid(CHILD, "PID 4712");
-            self.host_pid(COMMAND, "PID 4713");
+            self.host_pid(CHILD, "PID 26408");
+            self.host_pid(COMMAND, "PID 26409");
         } else if self.has(Part::Process) {
-            self.host_pid(COMMAND, "PID 4712");
+            self.host_pid(COMMAND, "PID 26408");
         }
     }
 
