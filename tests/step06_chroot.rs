@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         rootfs_names_the_package_of_a_missing_program,
         rootfs_leaves_nothing_on_a_full_disk,
         rootfs_adds_a_program_with_its_libraries,
+        rootfs_adds_device_files_once_it_is_root,
     ], exercises: [
         "escape": wrong [
             "escape-goes-along" fails "reads_a_file_outside",
@@ -155,6 +156,28 @@ fn rootfs_leaves_nothing_on_a_full_disk(program: &Program) -> Result<()> {
     let left = fs::read_dir(&disk).context("list a folder")?.count();
     ended.expected("an empty folder", left == 0)?;
     Ok(())
+}
+
+fn rootfs_adds_device_files_once_it_is_root(program: &Program) -> Result<()> {
+    let folder = program.host.folder.path();
+    // The root of a user namespace may not make them, as an ordinary user may not.
+    for said in ["libraries", "kept"] {
+        let ended = make(program, &[]).with_prefix(&["unshare", "-r"]).end()?;
+        let holds = ended.stdout.contains(said) && ended.stdout.contains("no device files");
+        ended
+            .exits(0)?
+            .expected("`no device files, which take root`", holds)?;
+    }
+    let null = folder.join("rootfs/dev/null");
+    fs::write(&null, "what somebody wrote to /dev/null").context("write a file")?;
+    let ended = make(program, &[]).end()?;
+    let holds = ended.stdout.contains("kept") && !ended.stdout.contains("device");
+    ended.exits(0)?.expected("`kept`", holds)?;
+    let kind = fs::metadata(&null)
+        .context("look at /dev/null")?
+        .file_type();
+    ended.expected("a device file", kind.is_char_device())?;
+    expect_files(program, &["rootfs"])
 }
 
 fn rootfs_adds_a_program_with_its_libraries(program: &Program) -> Result<()> {

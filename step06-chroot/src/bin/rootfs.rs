@@ -10,7 +10,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode};
 
@@ -23,7 +23,8 @@ use nix::unistd::{AccessFlags, access};
 const USAGE: &str = "\
 usage: rootfs [DIR] [--fresh] [--add PROGRAM]...
 
-Makes a root filesystem in DIR, or in rootfs; one that is there is kept.
+Makes a root filesystem in DIR, or in rootfs. One that is there is kept; if it lacks
+device files, since it was made without root, root adds them.
 
   --fresh         make it anew
   --add PROGRAM   take PROGRAM too (a name or a path), with the libraries it needs";
@@ -111,21 +112,26 @@ fn start() -> Result<ExitCode> {
 fn provide(dir: &Path, fresh: bool, programs: &[OsString]) -> Result<ExitCode> {
     let name = dir.display();
     let is_there = fs::read_dir(dir).map_or(dir.exists(), |mut files| files.next().is_some());
-    if is_there && !fresh && programs.is_empty() {
-        return say(&format!(
-            "{name} is there already, and kept (--fresh makes it anew)"
-        ));
-    }
-    if is_there && !dir.join(MARK).is_file() {
+    let is_ours = dir.join(MARK).is_file();
+    if is_there && !is_ours && (fresh || !programs.is_empty()) {
         bail!("{name} is there, but this program did not make it, and so leaves it alone");
     }
-    if is_there && !fresh {
-        let mut rootfs = Rootfs::at(dir);
-        rootfs.take_named(programs)?;
-        return say(&format!("{name}: added {}", rootfs.summary()));
+    if !is_there || fresh {
+        let rootfs = make(dir, programs)?;
+        return say(&format!("{name}: {}", rootfs.summary()));
     }
-    let rootfs = make(dir, programs)?;
-    say(&format!("{name}: {}", rootfs.summary()))
+    let mut rootfs = Rootfs::at(dir);
+    if is_ours {
+        rootfs.make_devices()?;
+    }
+    if programs.is_empty() {
+        let lack = rootfs.lack();
+        return say(&format!(
+            "{name} is there already, and kept (--fresh makes it anew){lack}"
+        ));
+    }
+    rootfs.take_named(programs)?;
+    say(&format!("{name}: added {}", rootfs.summary()))
 }
 
 /// Makes a root filesystem, with `programs` in it too, and puts it at `dir`.
@@ -247,15 +253,24 @@ impl Rootfs {
         for (name, text) in FILES {
             fs::write(self.dir.join(name), text).with_context(|| format!("write {name}"))?;
         }
+        self.make_devices()
+    }
+
+    /// Makes the device files that are not there.
+    fn make_devices(&mut self) -> Result<()> {
         for (name, major, minor) in DEVICES {
             let path = self.dir.join("dev").join(name);
-            match mknod(
-                &path,
-                SFlag::S_IFCHR,
-                Mode::empty(),
-                makedev(*major, *minor),
-            ) {
-                Ok(()) => set_mode(&path, 0o666)?,
+            if fs::metadata(&path).is_ok_and(|file| file.file_type().is_char_device()) {
+                continue;
+            }
+            // Without root, `>/dev/null` may have made an ordinary file there: replace it.
+            let part = beside(&path, "part");
+            let device = makedev(*major, *minor);
+            match mknod(&part, SFlag::S_IFCHR, Mode::empty(), device) {
+                Ok(()) => {
+                    set_mode(&part, 0o666)?;
+                    fs::rename(&part, &path).with_context(|| format!("make /dev/{name}"))?;
+                }
                 // Only root may, and not even root in a user namespace.
                 Err(Errno::EPERM) => self.has_devices = false,
                 Err(errno) => return Err(errno).context(format!("make /dev/{name}")),
@@ -336,17 +351,21 @@ impl Rootfs {
         Ok(())
     }
 
-    fn summary(&self) -> String {
-        let devices = if self.has_devices {
+    fn lack(&self) -> &'static str {
+        if self.has_devices {
             ""
         } else {
-            "; no device files, which take root"
-        };
+            "; no device files, which take root: `rootfs` as root adds them"
+        }
+    }
+
+    fn summary(&self) -> String {
+        let lack = self.lack();
         let count = self.programs.len();
         let plural = if count == 1 { "" } else { "s" };
         let names = self.programs.join(" ");
         let megabytes = self.bytes as f64 / 1e6;
-        format!("{count} program{plural} ({names}), with libraries {megabytes:.1} MB{devices}")
+        format!("{count} program{plural} ({names}), with libraries {megabytes:.1} MB{lack}")
     }
 }
 

@@ -314,6 +314,17 @@ fn a_rootfs_can_be_out_of_reach() {
 }
 
 #[test]
+fn a_rootfs_can_lack_device_files() {
+    let ward = Ward::open();
+    ward.write("rootfs/bin/bash", "");
+    let seen = ward.ask("unset ROOTFS; doctor");
+    seen.has("rootfs", "./rootfs, with bash, no ps no device files")
+        .has("rootfs", "-> `cargo run --bin rootfs`, as root");
+    let seen = ward.ask("unset ROOTFS; mkdir rootfs/dev; mknod rootfs/dev/null c 1 3; doctor");
+    assert!(!seen.text.contains("device files"), "{}", seen.text);
+}
+
+#[test]
 fn programs_can_be_missing() {
     let ward = Ward::open();
     let seen = ward.ask("PATH=/nowhere; doctor");

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::attempt::{Namespaces, Refusal, Way, attempt};
@@ -48,6 +49,12 @@ impl Rootfs {
             None => "cargo run --bin rootfs".to_owned(),
             Some(path) => format!("cargo run --bin rootfs -- {}", path.to_string_lossy()),
         }
+    }
+
+    /// Whether /dev/null is a device file in it, as only root can make one.
+    fn has_devices(&self) -> bool {
+        let null = fs::metadata(self.path.join("dev/null"));
+        null.is_ok_and(|file| file.file_type().is_char_device())
     }
 
     /// Whether a program is in it. Seen from outside, a link in it may lead nowhere.
@@ -233,7 +240,13 @@ impl Facts {
                 .advise("name a folder in ROOTFS that you may enter"),
             Ok(()) => {
                 let names = ["bash", "ps"].map(|name| with(name, rootfs.has(name)));
-                Found::new(format!("{path}, with {}", names.join(", ")))
+                let found = Found::new(format!("{path}, with {}", names.join(", ")));
+                if rootfs.has_devices() {
+                    return found;
+                }
+                found
+                    .and("no device files, which take root: it was made without")
+                    .advise(&format!("`{}`, as root", rootfs.command()))
             }
         }
     }
