@@ -208,12 +208,8 @@ fn take_turn(
         // more may come in the background. A program that runs on shows no prompt.
         let is_shown = numbers.matching(turn.shown, &lines).is_some();
         let has_lines = is_shown && !turn.shown.is_empty();
-        let pause = match (is_ready, has_lines) {
-            (true, _) => 300,
-            // What is typed next looks at what this program does, and so it must have begun.
-            (false, true) => 800,
-            (false, false) => 3_000,
-        };
+        // What is typed next looks at what this program does, and so it must have begun.
+        let pause = if has_lines { 800 } else { 3_000 };
         let is_quiet = terminal.quiet() > scaled(pause);
         if (prompt.is_some() && is_shown) || ((is_ready || may_run_on) && is_quiet) {
             return Ok(lines);
