@@ -151,8 +151,8 @@ impl Report {
              system calls, linked with the C library of this machine, as is the static step 8. \
              What musl, a smaller one, makes of both stands beside them.\n\n\
              {}\n{left_out}\
-             To reach were 1.6 times the limit, which is {}, and a lead over every peer, \
-             which is {}.\n\n",
+             The aim was at most 1.6 times the limit: {}. And to be faster than every peer: \
+             {}.\n\n",
             self.programs[0].1.0.len(),
             table(&rows),
             reached(self.ours() <= 1.6 * self.limit()),
@@ -216,7 +216,9 @@ impl Report {
              The same, but each start after 0.1 seconds in which nothing was started.\n\n{}\n\
              What makes the difference is the write to `cgroup.procs`. To move a process, the \
              kernel stops all others from forking, and first waits until every CPU has taken \
-             note (an RCU grace period); whoever comes soon after finds that done.\n\n",
+             note (an RCU grace period); whoever comes soon after finds that done. How long it \
+             takes depends on the moment, and so the two programs with a cgroup may differ by \
+             more than their code does.\n\n",
             table(&rows)
         )
     }
@@ -236,7 +238,7 @@ impl Report {
             "## Many at once\n\n\
              1, 10, 100 and 500 containers, started without waiting: the time until the last \
              has ended, divided by their number. Afterwards no cgroup and no process was left.\n\n\
-             {}\nTo reach was, for the static step 8, at most 1.5 times as long per container \
+             {}\nThe aim, for the static step 8, was at most 1.5 times as long per container \
              with 500 as with 10: {}.\n\n",
             table(&rows),
             reached(ours[3] <= 1.5 * ours[1])
