@@ -142,7 +142,7 @@ step02-exec     2 of 2   ✓
 step03-uts      0 of 1   ✗  names
 
 exercises
-clean-env      1 of 1  ✓   net-ipc        1 of 2  ✗
+clean-env       1 of 1  ✓  net-ipc         1 of 2  ✗
 
 Read next: book/src/step03-uts.md
            Step 3: a hostname of its own
@@ -179,7 +179,7 @@ fn after_the_steps_come_the_exercises_for_everyone() {
     let stdout = text(&output.stdout);
     assert_eq!(code(&output), Some(0), "{stdout}");
     assert!(
-        stdout.contains("clean-env   not begun      net-ipc     not begun\n"),
+        stdout.contains("clean-env    not begun     net-ipc      not begun\n"),
         "{stdout}"
     );
     assert!(
@@ -204,7 +204,7 @@ fn a_project_is_not_asked_along() {
     );
     fake.suite("step03_uts", &tests, "");
     let stdout = text(&fake.ask().stdout);
-    let row = "clean-env      1 of 1  ✓   net-ipc        1 of 1  ✓   big         not asked\n";
+    let row = "clean-env       1 of 1  ✓  net-ipc         1 of 1  ✓  big          not asked\n";
     assert!(stdout.contains(row), "{stdout}");
     assert!(
         stdout.contains("\nbig, a project, is asked by its name only: exercise::big\n"),
@@ -247,7 +247,7 @@ fn without_root_it_says_so_and_blames_nobody() {
         stdout.contains("step03-uts      0 of 2   –  needs root\n"),
         "{stdout}"
     );
-    assert!(stdout.contains("net-ipc     not tried\n"), "{stdout}");
+    assert!(stdout.contains("net-ipc      not tried\n"), "{stdout}");
     assert!(
         stdout.contains("\nThe tests from step 3 on need root."),
         "{stdout}"
@@ -537,7 +537,7 @@ fn a_step_of_ours_has_learned_what_it_teaches() {
         "step03-uts      1 of 1   ✓\n",
         "step04-child    1 of 1   ✓\n",
         "step05-pid      0 of 1   ✗  numbers_its_processes_from_1\n",
-        "named       not begun",
+        "named        not begun",
         "Read next: book/src/step05-pid.md\n",
         "  CONTAINER=target/debug/step04-child cargo test -p step05-pid numbers_its_processes_from_1\n",
     ] {
@@ -559,5 +559,5 @@ fn a_suite_of_ours_says_that_it_needs_root() {
         stdout.contains("step03-uts      0 of 1   –  needs root\n"),
         "{stdout}"
     );
-    assert!(stdout.contains("net-ipc     not tried"), "{stdout}");
+    assert!(stdout.contains("net-ipc      not tried"), "{stdout}");
 }

@@ -68,7 +68,7 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     for line in 0..height {
         let cells = exercises.iter().skip(line).step_by(height);
         let cells = cells.map(|exercise| cell(exercise, paint));
-        text += cells.collect::<Vec<_>>().join("   ").trim_end();
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text += "\n";
     }
     let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
@@ -81,7 +81,7 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     text
 }
 
-/// `init            3 of 4  ✗`
+/// `init             3 of 4  ✗`
 fn cell(exercise: &Topic, paint: Paint) -> String {
     let name = &exercise.name;
     let passed = exercise.count(&Verdict::Passed);
@@ -96,10 +96,10 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
                 true => paint.pale("…"),
                 false => paint.mark(exercise),
             };
-            return format!("{name:12}{count:>9}  {mark}");
+            return format!("{name:12}{count:>10}  {mark}");
         }
     };
-    format!("{name:12}{}", paint.pale(&format!("{untried:>9}   ")))
+    format!("{name:12}{}", paint.pale(&format!("{untried:>10}   ")))
 }
 
 /// `step05-pid       0 of 1  ✗  numbers_its_processes_from_1`
