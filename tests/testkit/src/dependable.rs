@@ -2,7 +2,7 @@
 //! promise is asked of the step that makes it and of all later ones.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::thread;
@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
-use crate::host::scaled;
+use crate::host::{scaled, status_of};
 use crate::program::{Call, Program};
 use crate::suite::{Promise, promises};
 
@@ -33,6 +33,7 @@ pub const ALL: &[Promise] = promises! {
         ends_with_126_if_the_command_cannot_be_executed,
         passes_every_argument_on_unchanged,
         leaves_no_signal_blocked_in_the_command,
+        leaves_sigpipe_to_the_command,
         leaves_ctrl_c_to_the_command,
         leaves_ctrl_backslash_to_the_command,
         stays_with_a_command_that_handles_ctrl_c,
@@ -186,13 +187,28 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
 fn leaves_no_signal_blocked_in_the_command(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1010"]).start()?;
     let pid = program.host.find_process(&["sleep", "1010"])?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read its status")?;
-    let blocked = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigBlk:\t"));
+    let blocked = status_of(pid, "SigBlk")?;
     ensure!(
-        blocked == Some("0000000000000000"),
-        "expected: no bit in SigBlk, the signals that the command blocks\nseen:     {blocked:?}"
+        blocked == "0000000000000000",
+        "ran:      run sleep 1010\n\
+         expected: no bit in SigBlk, the signals that the command blocks\n\
+         seen:     {blocked}"
+    );
+    Ok(())
+}
+
+fn leaves_sigpipe_to_the_command(program: &Program) -> Result<()> {
+    // Rust and Python ignore it from their start on, and a command would go on to ignore it:
+    // in `yes | head`, `yes` would complain, and not just end.
+    let _running = program.run(&["sleep", "1011"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1011"])?;
+    let ignored = status_of(pid, "SigIgn")?;
+    let bit = 1 << (Signal::SIGPIPE as i32 - 1);
+    ensure!(
+        u64::from_str_radix(&ignored, 16).context("parse SigIgn")? & bit == 0,
+        "ran:      run sleep 1011\n\
+         expected: no {bit:x} (SIGPIPE) in SigIgn, the signals that the command ignores\n\
+         seen:     {ignored}"
     );
     Ok(())
 }
@@ -246,7 +262,7 @@ fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
 fn ends_on_sigterm_at_any_moment(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
     for moment in 0..12 {
-        let running = program.run(&["sleep", "1000"]).start()?;
+        let mut running = program.run(&["sleep", "1000"]).start()?;
         // Up to 11 ms after its start: by then the command runs.
         thread::sleep(scaled(1) * moment);
         running.signal(Signal::SIGTERM)?;

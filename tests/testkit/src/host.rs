@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::mem;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -17,7 +18,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -80,6 +81,8 @@ pub struct Host {
     pub scratch: PathBuf,
     /// Where cgroups are mounted, and what is bound there. `None` without root.
     guard: Option<Guard>,
+    /// What was run last, with what it said: some failures are seen at the host alone.
+    last_run: Mutex<String>,
 }
 
 /// A folder that is mounted a second time. It is unmounted when this value is dropped.
@@ -129,6 +132,7 @@ impl Host {
                     scratch: folder.path().to_path_buf(),
                     folder,
                     guard: None,
+                    last_run: Mutex::default(),
                 });
             }
             Err(errno) => return Err(errno).context("unshare the UTS and mount namespaces"),
@@ -157,7 +161,28 @@ impl Host {
             folder,
             scratch,
             guard: Some(guard),
+            last_run: Mutex::default(),
         })
+    }
+
+    /// Tells what was run, for a failure that is seen at the host alone.
+    pub fn remember(&self, report: String) {
+        *self
+            .last_run
+            .lock()
+            .expect("no thread panics with this lock") = report;
+    }
+
+    /// Adds what was run last to a failure.
+    fn after_last_run(&self, failure: String) -> Error {
+        let ran = self
+            .last_run
+            .lock()
+            .expect("no thread panics with this lock");
+        match ran.as_str() {
+            "" => anyhow!(failure),
+            ran => anyhow!("ran:      {ran}\n{failure}"),
+        }
     }
 
     /// The file that a process writes `0` to before it becomes the program under test: in
@@ -211,7 +236,7 @@ impl Host {
             .iter()
             .flat_map(|arg| [arg.as_bytes(), b"\0"].concat())
             .collect();
-        eventually(
+        let found = eventually(
             &format!("a process `{}` on the host", argv.join(" ")),
             || {
                 // Without a cgroup to look into, any process of this machine may be it.
@@ -224,7 +249,8 @@ impl Host {
                     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline == wanted)
                 })
             },
-        )
+        );
+        found.map_err(|error| self.after_last_run(error.to_string()))
     }
 
     /// The host's number for the process that has started process `pid`.
@@ -256,8 +282,13 @@ impl Host {
             .into_iter()
             .find(|cgroup| members(cgroup).contains(&pid));
         found.with_context(|| {
+            let path = format!("/proc/{pid}/cgroup");
+            let seen = fs::read_to_string(&path).unwrap_or_default();
+            let seen = seen.trim_end().replace('\n', "\n          | ");
             format!(
-                "expected: process {pid} in a cgroup of its container\nseen:     no such cgroup"
+                "expected: process {pid} in a cgroup of its container\n\
+                 seen:     these cgroups: {:?}, and in {path}:\n          | {seen}",
+                self.cgroups()
             )
         })
     }
@@ -268,22 +299,26 @@ impl Host {
         let gone = eventually("all to end", || (left() == (vec![], vec![])).then_some(()));
         gone.map_err(|_| {
             let (pids, cgroups) = left();
-            let names = pids.iter().map(|pid| command_line(*pid)).collect::<Vec<_>>();
-            anyhow::anyhow!(
-                "expected: no process and no cgroup is left\nseen:     processes {names:?}, cgroups {cgroups:?}"
-            )
+            let names = pids
+                .iter()
+                .map(|pid| command_line(*pid))
+                .collect::<Vec<_>>();
+            self.after_last_run(format!(
+                "expected: no process and no cgroup is left\n\
+                 seen:     processes {names:?}, cgroups {cgroups:?}"
+            ))
         })
     }
 
     /// Fails unless hostname, mounts and files are as they were at `before`.
     pub fn expect_unchanged(&self, before: &Snapshot) -> Result<()> {
         let now = self.snapshot()?;
-        ensure!(
-            now == *before,
-            "expected: the host as it was\nseen:     {}",
-            difference(before, &now)
-        );
-        Ok(())
+        if now == *before {
+            return Ok(());
+        }
+        let seen = difference(before, &now);
+        let failure = format!("expected: the host as it was\nseen:     {seen}");
+        Err(self.after_last_run(failure))
     }
 
     /// Mounts the folder `path` a second time, where every user can reach it.
@@ -526,19 +561,24 @@ fn scratch() -> Result<PathBuf> {
 
 /// Ends all programs under test in this process, and removes their cgroups and the tests'
 /// folder: at the end of all tests, and on Ctrl-C. Not for the thread of a test.
+///
+/// No test can begin after that.
 pub fn clear_all() {
-    for cgroup in GUARDS
-        .lock()
-        .expect("no thread panics with this lock")
-        .iter()
-    {
-        clear(cgroup);
-        fs::remove_dir(cgroup).ok();
-    }
     let mut scratch = SCRATCH.lock().expect("no thread panics with this lock");
+    let guards = GUARDS.lock().expect("no thread panics with this lock");
+    for cgroup in guards.iter() {
+        // A test that is running may start its program once more meanwhile.
+        eventually("a cgroup to be removed", || {
+            clear(cgroup);
+            (fs::remove_dir(cgroup).is_ok() || !cgroup.exists()).then_some(())
+        })
+        .ok();
+    }
     if let Some(path) = scratch.take() {
         fs::remove_dir(path).ok();
     }
+    // Whoever is about to begin waits for these, until the process has ended.
+    mem::forget((scratch, guards));
 }
 
 /// Kills what is in the cgroup at `path` and removes the cgroups below it.
@@ -597,7 +637,7 @@ fn all_processes() -> Vec<i32> {
 }
 
 /// A line of /proc/PID/status, without its name and the tab that follows.
-fn status_of(pid: i32, name: &str) -> Result<String> {
+pub(crate) fn status_of(pid: i32, name: &str) -> Result<String> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let mut lines = status.lines().filter_map(|line| line.split_once(":\t"));

@@ -229,7 +229,7 @@ fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
 fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     // The sleep shows where the cgroup is. A shell cannot: it waits long for a fork.
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
-    let running = program.run(&["bash", "-c", script]).start()?;
+    let mut running = program.run(&["bash", "-c", script]).start()?;
     let pid = program.host.find_process(&["sleep", "1000"])?;
     let cgroup = program.host.cgroup_of(pid)?;
     let refused = || {

@@ -156,6 +156,7 @@ impl<'a> Call<'a> {
             None => stdout.try_clone().context("share a file")?.into(),
         };
         let words = self.to_string();
+        self.program.host.remember(words.clone());
         let child = self
             .command()
             .stdin(input)
@@ -174,12 +175,13 @@ impl<'a> Call<'a> {
 
     /// Starts the program in a terminal of its own.
     pub fn in_terminal(mut self) -> Result<Terminal<'a>> {
-        let words = self.to_string();
+        let words = format!("{self}, in a terminal");
+        self.program.host.remember(words.clone());
         // On a dumb one bash writes what follows a command into the line of its prompt.
         self.env.push(("TERM".into(), "xterm".into()));
         let limit = u64::try_from(scaled(5_000).as_millis())?;
-        let session = spawn_command(self.command(), Some(limit))
-            .with_context(|| format!("start {words} in a terminal"))?;
+        let session =
+            spawn_command(self.command(), Some(limit)).with_context(|| format!("start {words}"))?;
         Ok(Terminal {
             program: self.program,
             words,
@@ -253,7 +255,9 @@ impl Running<'_> {
     }
 
     /// Sends a signal to the program itself.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.words += &format!(", then {signal}");
+        self.program.host.remember(self.words.clone());
         kill(Pid::from_raw(self.pid()), signal).with_context(|| {
             format!(
                 "ran:      {}\nseen:     {signal} could not be sent",
@@ -339,12 +343,15 @@ impl Running<'_> {
             self.program.host.kill_all();
             self.child.kill().context("kill the program")?;
         }
-        Ok(Ended {
+        let ended = Ended {
             words: self.words.clone(),
             status: self.child.wait().context("wait for the program")?,
             stdout: read_all(&self.stdout)?,
             stderr: read_all(&self.stderr)?,
-        })
+        };
+        let said = ended.said();
+        self.program.host.remember(format!("{}{said}", self.words));
+        Ok(ended)
     }
 }
 
@@ -412,15 +419,20 @@ impl Ended {
     }
 
     fn report(&self, expected: &str) -> String {
-        let mut report = format!(
-            "ran:      {}\nexpected: {expected}\nseen:     exit status {}",
+        format!(
+            "ran:      {}\nexpected: {expected}\nseen:     exit status {}{}",
             self.words,
-            self.code()
-        );
+            self.code(),
+            self.said()
+        )
+    }
+
+    /// What it wrote, in lines below a report.
+    fn said(&self) -> String {
+        let mut report = String::new();
         for (name, text) in [("output", &self.stdout), ("error", &self.stderr)] {
             if !text.is_empty() {
-                let lines = text.trim_end().replace('\n', "\n          | ");
-                write!(report, "\n          standard {name}:\n          | {lines}").ok();
+                write!(report, "\n          standard {name}:{}", in_lines(text)).ok();
             }
         }
         report
@@ -441,7 +453,7 @@ impl Terminal<'_> {
         match self.session.exp_regex(&format!("(^|[\\r\\n]){line}\\r\\n")) {
             Ok(_) => Ok(()),
             Err(error) => bail!(
-                "ran:      {words}, in a terminal\nexpected: the line {line:?}\nseen:     {}",
+                "ran:      {words}\nexpected: the line {line:?}\nseen:     {}",
                 on_screen(&error)
             ),
         }
@@ -449,12 +461,14 @@ impl Terminal<'_> {
 
     /// Types a line.
     pub fn type_line(&mut self, line: &str) -> Result<()> {
+        self.words += &format!(", typed {line:?}");
         self.session.send_line(line).context("type a line")?;
         Ok(())
     }
 
     /// Types a control character: `press('c')` is Ctrl-C.
     pub fn press(&mut self, key: char) -> Result<()> {
+        self.words += &format!(", pressed Ctrl-{}", key.to_ascii_uppercase());
         self.session.send_control(key).context("press a key")?;
         self.session.flush().context("press a key")
     }
@@ -463,7 +477,7 @@ impl Terminal<'_> {
     pub fn exits(mut self, code: i32) -> Result<()> {
         let rest = self.session.exp_eof().map_err(|error| {
             anyhow::anyhow!(
-                "ran:      {}, in a terminal\nexpected: its end\nseen:     {}",
+                "ran:      {}\nexpected: its end\nseen:     {}",
                 self.words,
                 on_screen(&error)
             )
@@ -480,8 +494,9 @@ impl Terminal<'_> {
         };
         ensure!(
             seen == code,
-            "ran:      {}, in a terminal\nexpected: exit status {code}\nseen:     {seen}, after {rest:?}",
-            self.words
+            "ran:      {}\nexpected: exit status {code}\nseen:     {seen}, on the screen:{}",
+            self.words,
+            in_lines(&rest)
         );
         Ok(())
     }
@@ -502,10 +517,15 @@ fn on_screen(error: &rexpect::error::Error) -> String {
         Error::Timeout { got, timeout, .. } => (format!("after {timeout:?}, on the screen:"), got),
         _ => return error.to_string(),
     };
-    let shown = shown.replace('\r', "");
+    format!("{what}{}", in_lines(shown))
+}
+
+/// Text in lines below a report.
+fn in_lines(text: &str) -> String {
+    let text = text.replace('\r', "");
     format!(
-        "{what}\n          | {}",
-        shown.trim_end().replace('\n', "\n          | ")
+        "\n          | {}",
+        text.trim_end().replace('\n', "\n          | ")
     )
 }
 

@@ -103,7 +103,7 @@ fn ends_as_the_command_ends(program: &Program) -> Result<()> {
 }
 
 fn leaves_the_container_running(program: &Program) -> Result<()> {
-    let (container, pid) = start(program)?;
+    let (mut container, pid) = start(program)?;
     let before = program.host.snapshot()?;
     enter(program, &pid, &["true"]).end()?.exits(0)?;
     program.host.expect_unchanged(&before)?;
@@ -115,7 +115,7 @@ fn leaves_the_container_running(program: &Program) -> Result<()> {
 
 fn refuses_a_process_that_is_not_there(program: &Program) -> Result<()> {
     // The number of a process that has just ended.
-    let (container, pid) = start(program)?;
+    let (mut container, pid) = start(program)?;
     container.signal(Signal::SIGKILL)?;
     container.end()?;
     program.host.expect_nothing_left()?;

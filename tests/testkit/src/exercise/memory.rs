@@ -89,10 +89,11 @@ fn allows_no_swap(program: &Program) -> Result<()> {
     };
     ensure!(
         holds,
-        "expected: a limit on swap too: 0 in memory.swap.max (version 2), or the same in \
-         memory.memsw.limit_in_bytes as in memory.limit_in_bytes (version 1), or without \
-         these files 0 in memory.swappiness\n\
+        "expected: a limit on swap too: 0 in memory.swap.max (version 2), or {} in \
+         memory.memsw.limit_in_bytes (version 1), or without these files 0 in \
+         memory.swappiness\n\
          seen:     {swap:?}, {sum:?}, {swappiness:?} in {}",
+        64 << 20,
         cgroup.display()
     );
     Ok(())
