@@ -305,7 +305,12 @@ impl Host {
                 .collect::<Vec<_>>();
             self.after_last_run(format!(
                 "expected: no process and no cgroup is left\n\
-                 seen:     processes {names:?}, cgroups {cgroups:?}"
+                 seen:     processes {names:?}, cgroups {cgroups:?}{}",
+                if cgroups.is_empty() {
+                    String::new()
+                } else {
+                    more_in(8)
+                }
             ))
         })
     }
@@ -654,10 +659,16 @@ fn command_line(pid: i32) -> String {
         .to_owned()
 }
 
+/// The last line of a failure: the chapter that tells about it.
+pub fn more_in(step: u8) -> String {
+    format!("\nmore in:  step {step} of the book")
+}
+
 /// The first thing in which two snapshots differ, in words.
 fn difference(before: &Snapshot, now: &Snapshot) -> String {
     if before.hostname != now.hostname {
-        return format!("hostname {} instead of {}", now.hostname, before.hostname);
+        let (now, before) = (&now.hostname, &before.hostname);
+        return format!("hostname {now} instead of {before}{}", more_in(3));
     }
     if before.files != now.files {
         return format!("files in the working directory: {:?}", now.files);
@@ -666,5 +677,8 @@ fn difference(before: &Snapshot, now: &Snapshot) -> String {
     let now: BTreeSet<&str> = now.mounts.lines().collect();
     let new: Vec<_> = now.difference(&before).collect();
     let gone: Vec<_> = before.difference(&now).collect();
-    format!("mounts that are new: {new:?}; mounts that are gone: {gone:?}")
+    format!(
+        "mounts that are new: {new:?}; mounts that are gone: {gone:?}{}",
+        more_in(7)
+    )
 }

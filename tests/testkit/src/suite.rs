@@ -306,7 +306,12 @@ fn run_check(step: &'static Step, path: &Path, words: Words, check: Check) -> Re
 }
 
 fn explain(error: &Error, taught: u8) -> String {
-    format!("{error:#}\nmore in:  step {taught} of the book")
+    let error = format!("{error:#}");
+    // What was left on the host may belong to another chapter, which it then names.
+    match error.contains("\nmore in: ") {
+        true => error,
+        false => error + &host::more_in(taught),
+    }
 }
 
 /// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept in the
