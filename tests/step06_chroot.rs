@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
-    starts_the_command_as_pid_2,
+    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
+    refuses_child_by_hand, starts_the_command_as_pid_2, takes_the_hosts_root,
 };
 use testkit::program::{Call, Program};
 
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         has_an_empty_proc,
         mounts_reach_the_host,
         takes_rootfs_in_the_current_folder_for_root,
+        answers_take_the_hosts_root,
         rootfs_tells_what_it_took_and_keeps_it_unless_told,
         rootfs_leaves_a_folder_alone_that_it_did_not_make,
         rootfs_leaves_what_is_mounted_in_it_alone,
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         rootfs_leaves_nothing_on_a_full_disk,
         rootfs_adds_a_program_with_its_libraries,
         rootfs_adds_device_files_once_it_is_root,
+        pivot_root_refuses_a_link_to_mount_on,
     ], exercises: [
         "escape": wrong [
             "escape-goes-along" fails "reads_a_file_outside",
@@ -80,6 +82,11 @@ fn takes_rootfs_in_the_current_folder_for_root(program: &Program) -> Result<()> 
         .eq(expected.stdout.lines().skip(2));
     ended.exits(0)?.expected("what is in rootfs", holds)?;
     Ok(())
+}
+
+fn answers_take_the_hosts_root(program: &Program) -> Result<()> {
+    takes_the_hosts_root(program, "overlay", &[])?;
+    takes_the_hosts_root(program, "pivot-root", &[])
 }
 
 /// `rootfs ARGS...`, which makes a folder `rootfs` in the test's own folder.
@@ -212,4 +219,8 @@ fn expect_files(program: &Program, names: &[&str]) -> Result<()> {
         "expected: the files {names:?}\nseen:     {seen:?}"
     );
     Ok(())
+}
+
+fn pivot_root_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
+    refuses_a_link_to_mount_on(program, "pivot-root", &["proc"])
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
-    starts_the_command_as_pid_2,
+    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
+    refuses_child_by_hand, starts_the_command_as_pid_2,
 };
 use testkit::program::Program;
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         hides_its_marks_from_the_command,
         shows_child_as_pid_1,
         has_as_many_processes_as_it_likes,
+        dev_refuses_a_link_to_mount_on,
     ], exercises: [
         "volume": wrong [
             "volume-before-chroot" fails "follows_links_as_the_command_does",
@@ -56,4 +57,8 @@ fn has_as_many_processes_as_it_likes(program: &Program) -> Result<()> {
         .exits(0)?
         .prints("done")?;
     Ok(())
+}
+
+fn dev_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
+    refuses_a_link_to_mount_on(program, "dev", &["dev", "tmp"])
 }

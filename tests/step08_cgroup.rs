@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
-    starts_the_command_as_pid_2,
+    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
+    refuses_child_by_hand, starts_the_command_as_pid_2, takes_the_hosts_root,
 };
 use testkit::program::Program;
 
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         has_child_and_the_command_in_its_cgroup,
         shares_its_cgroup_with_nobody,
         is_not_disturbed_by_a_cgroup_that_sigkill_left,
+        mydocker_takes_the_hosts_root,
+        mydocker_refuses_a_link_to_mount_on,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -85,4 +87,13 @@ fn is_not_disturbed_by_a_cgroup_that_sigkill_left(program: &Program) -> Result<(
         "expected: the cgroup that nobody was left to remove, and no other\nseen:     {cgroups:?}"
     );
     Ok(())
+}
+
+fn mydocker_takes_the_hosts_root(program: &Program) -> Result<()> {
+    takes_the_hosts_root(program, "mydocker", &[])?;
+    takes_the_hosts_root(program, "mydocker", &["--overlay"])
+}
+
+fn mydocker_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
+    refuses_a_link_to_mount_on(program, "mydocker", &["proc", "dev", "tmp"])
 }

@@ -11,16 +11,19 @@ mod command;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::{pivot_root, sethostname};
+use nix::sys::stat::Mode;
+use nix::unistd::{chroot, fchdir, pivot_root, sethostname};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
 
@@ -78,9 +81,9 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running in child", argv)?;
     set_hostname()?;
     make_mounts_private()?;
-    enter_root()?;
+    let roots = enter_root()?;
     mount_proc()?;
-    detach_old_root()?;
+    swap_roots(roots)?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
 }
 
@@ -98,34 +101,63 @@ fn make_mounts_private() -> Result<()> {
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")
 }
 
-/// Makes the root filesystem our `/`, with the old one on top of it.
-fn enter_root() -> Result<()> {
+/// How to open a folder only to start from it. No command inherits it.
+const PLACE: OFlag = OFlag::O_PATH
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
+
+/// The root directories, while there are two.
+struct Roots {
+    old: OwnedFd,
+    new: OwnedFd,
+}
+
+/// Makes the root filesystem a mount and our `/`: for the set-up by chroot(2).
+///
+/// Names then lead where they lead for the command, and `..` in a link never out. After
+/// pivot_root(2) the old root would lie on top of the new one, and `..` lead there.
+fn enter_root() -> Result<Roots> {
+    let old = open("/", PLACE, Mode::empty()).context("open the old root")?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
-    let root = Path::new(&root);
+    chroot(root.as_os_str()).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    })?;
     // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    mount(Some(root), root, None::<&str>, flags, None::<&str>).with_context(|| {
-        let root = root.display();
-        format!("bind {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
-    })?;
-    env::set_current_dir(root).context("change directory to the new root")?;
-    // The second path is where the old root goes: here on top of the new one, so that it
-    // takes no folder. All processes of this mount namespace go along, `run` too.
-    pivot_root(".", ".").context("pivot_root to the new root")
+    mount(Some("/"), "/", None::<&str>, flags, None::<&str>).context("bind the new root")?;
+    // `/` still leads to the folder beneath, and so may the name that it had. In a root
+    // directory `..` stays there, but goes up to what lies on it.
+    env::set_current_dir("/..").context("change directory to what lies on /")?;
+    chroot(".").context("chroot to the new root")?;
+    let new = open("/", PLACE, Mode::empty()).context("open the new root")?;
+    Ok(Roots { old, new })
 }
 
 /// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
 fn mount_proc() -> Result<()> {
+    // A link could lead to `/` itself, and what is mounted there lies on top of us, unseen.
+    if Path::new("/proc").is_symlink() {
+        bail!("mount proc on /proc: in the root filesystem that is a link; make it a folder");
+    }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
 }
 
-/// Lets go of the old root, and of all that the host has mounted in it: because of that,
-/// umount(2) alone would say EBUSY.
+/// Makes the new root the root of all mounts, and lets go of the old one and of all that the
+/// host has mounted in it: because of that, umount(2) alone would say EBUSY.
 ///
 /// This comes last. In a user namespace, proc can be mounted only by who sees another one
 /// already, and the last of these goes with the old root.
-fn detach_old_root() -> Result<()> {
+fn swap_roots(roots: Roots) -> Result<()> {
+    // Back outside, as every root can who has a folder open there: pivot_root(2) says EBUSY
+    // to a process that is in the new root already.
+    fchdir(&roots.old).context("change directory to the old root")?;
+    chroot(".").context("chroot to the old root")?;
+    fchdir(&roots.new).context("change directory to the new root")?;
+    // The second path is where the old root goes: here on top of the new one, so that it
+    // takes no folder. All processes of this mount namespace go along, `run` too.
+    pivot_root(".", ".").context("pivot_root to the new root")?;
     // The working directory is the new root, and what is unmounted is what lies on top.
     umount2(".", MntFlags::MNT_DETACH).context("detach the old root")
 }

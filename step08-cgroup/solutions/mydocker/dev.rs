@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 
+use crate::root::expect_no_link;
+
 /// Device files, with the numbers that the kernel's `admin-guide/devices.txt` gives them.
 /// None of them reaches a disk, the memory or the console.
 const DEVICES: &[(&str, u64, u64)] = &[
@@ -53,6 +55,7 @@ pub fn mount_tmp() -> Result<()> {
 
 /// Mounts a new file system, on a folder that is made if it is not there.
 fn mount_new(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<()> {
+    expect_no_link(path)?;
     fs::create_dir_all(path).with_context(|| format!("make the folder {path}"))?;
     mount(Some(kind), path, Some(kind), flags, Some(options))
         .with_context(|| format!("mount a {kind} on {path}"))

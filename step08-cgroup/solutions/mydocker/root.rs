@@ -4,14 +4,18 @@
 //! `filesystems/overlayfs.rst` in the kernel's documentation.
 
 use std::env;
-use std::fs::{self, File};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{chroot, fchdir, pivot_root};
 
 /// Stops our mounts from reaching the host.
@@ -34,29 +38,36 @@ pub struct Roots {
     new: OwnedFd,
 }
 
-/// Makes the root filesystem, or an overlay of it, our `/`: for the set-up by chroot(2).
+/// Makes the root filesystem, or an overlay of it, a mount and our `/`: for the set-up by
+/// chroot(2).
 ///
 /// Names then lead where they lead for the command, and `..` in a link never out. After
 /// pivot_root(2) the old root would lie on top of the new one, and `..` lead there.
 pub fn enter_root(overlay: bool) -> Result<Roots> {
+    let is_first = is_in_the_first_user_namespace()?;
+    let old = open("/", PLACE, Mode::empty()).context("open the old root")?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
-    let root = Path::new(&root);
-    if overlay {
-        mount_overlay(root)?;
-    }
-    // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
-    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    mount(Some(root), root, None::<&str>, flags, None::<&str>).with_context(|| {
-        let root = root.display();
-        format!("bind {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    chroot(root.as_os_str()).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
     })?;
-    let roots = Roots {
-        old: open("/", PLACE, Mode::empty()).context("open the old root")?,
-        new: open(root, PLACE, Mode::empty()).context("open the new root")?,
-    };
-    fchdir(&roots.new).context("change directory to the new root")?;
+    if overlay {
+        mount_overlay(is_first)?;
+    } else {
+        // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        mount(Some("/"), "/", None::<&str>, flags, None::<&str>).context("bind the new root")?;
+    }
+    enter_top()?;
     chroot(".").context("chroot to the new root")?;
-    Ok(roots)
+    let new = open("/", PLACE, Mode::empty()).context("open the new root")?;
+    Ok(Roots { old, new })
+}
+
+/// Goes to what was mounted last over our root. `/` still leads to what lies beneath, and so
+/// may its name. In a root directory `..` stays there, but goes up to what lies on it.
+fn enter_top() -> Result<()> {
+    env::set_current_dir("/..").context("change directory to what lies on /")
 }
 
 /// Makes the new root the root of all mounts, and lets go of the old one and of all that the
@@ -73,57 +84,80 @@ pub fn swap_roots(roots: Roots) -> Result<()> {
     // The second path is where the old root goes: here on top of the new one, so that it
     // takes no folder. All processes of this mount namespace go along.
     pivot_root(".", ".").context("pivot_root to the new root")?;
-    // The working directory is the new root, and what is unmounted is what lies on top.
-    umount2(".", MntFlags::MNT_DETACH).context("detach the old root")
+    // What is unmounted is what lies on top. On the old root the overlay's memory may, if that
+    // is an overlay of `/`. With EINVAL the old root itself is a mount no more.
+    fchdir(&roots.old).context("change directory to the old root")?;
+    while detach(".").context("detach the old root")? {}
+    fchdir(&roots.new).context("change directory to the new root")
 }
 
-/// Covers the image with an overlay of itself: the image is read, and what is written goes
-/// to a folder above it.
+/// Detaches a mount, and says whether it was one.
+fn detach(path: &str) -> Result<bool> {
+    match umount2(path, MntFlags::MNT_DETACH) {
+        Err(Errno::EINVAL) => Ok(false),
+        result => Ok(result.map(|()| true)?),
+    }
+}
+
+/// Covers the image, which is our root, with an overlay of itself: the image is read, and
+/// what is written goes to a folder above it.
 ///
 /// Here that folder is in memory. Real runtimes keep it on disk until the container is
 /// removed, and have a folder below for each layer of the image.
-fn mount_overlay(root: &Path) -> Result<()> {
-    let image = File::open(root).with_context(|| {
-        let root = root.display();
-        format!("open {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
-    })?;
-    // The one folder that is there for sure, on the host too. From now on its path leads to
-    // the tmpfs, and the descriptor to the image beneath.
-    mount_over(root, "tmpfs", "mode=700")?;
-    let memory = File::open(root).context("open the tmpfs")?;
-    let (image_path, memory) = (path_of(&image), path_of(&memory));
-    let (upper, work) = (format!("{memory}/upper"), format!("{memory}/work"));
-    for folder in [&upper, &work] {
+fn mount_overlay(is_first: bool) -> Result<()> {
+    let image = fs::metadata("/").context("look at the image")?;
+    // What the image's mount forbids, the overlay has to forbid too.
+    let flags = statvfs("/").context("look at the image's mount")?.flags();
+    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let kept = MsFlags::from_bits_truncate(flags.bits()) & kept;
+    mount_over_root("tmpfs", MsFlags::empty(), "mode=700")?;
+    enter_top()?;
+    for folder in ["upper", "work"] {
         fs::create_dir(folder).with_context(|| format!("make the folder {folder}"))?;
     }
-    // The topmost folder of the overlay is the upper one: with these rights.
-    let rights = image.metadata().context("look at the image")?.permissions();
-    fs::set_permissions(&upper, rights).context("set the rights of the upper folder")?;
-    let options = format!("lowerdir={image_path},upperdir={upper},workdir={work}");
-    mount_over(root, "overlay", &options)
+    // The topmost folder of the overlay is the upper one: of this owner, with these rights.
+    let (owner, group) = (Some(image.uid()), Some(image.gid()));
+    match chown("upper", owner, group) {
+        // In a user namespace it may be somebody who is not known there. Then it is ours.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {}
+        result => result.context("set the upper folder's owner")?,
+    }
+    fs::set_permissions("upper", image.permissions()).context("set the upper folder's rights")?;
+    // The working directory is in the tmpfs by now, and `/` is the image.
+    let folders = "lowerdir=/,upperdir=upper,workdir=work";
+    // What overlayfs notes about a file, it writes to attributes that only the first root
+    // may write; or, from Linux 5.11 on, to the owner's.
+    let notes = if is_first { "" } else { ",userxattr" };
+    mount_over_root("overlay", kept, &format!("{folders}{notes}"))
 }
 
-/// Mounts a new file system, which needs no device, on the folder `path`.
-fn mount_over(path: &Path, kind: &str, options: &str) -> Result<()> {
-    mount(
-        Some(kind),
-        path,
-        Some(kind),
-        MsFlags::empty(),
-        Some(options),
-    )
-    .with_context(|| format!("mount {kind} on {}", path.display()))
+/// In each other user namespace root has fewer rights over file systems. Its number is what
+/// names a namespace, and that of the first one never changes.
+fn is_in_the_first_user_namespace() -> Result<bool> {
+    let namespace = fs::metadata("/proc/self/ns/user").context("look at the user namespace")?;
+    Ok(namespace.ino() == 0xefff_fffd)
 }
 
-/// A path without a comma or a colon, which would end it in the options of a mount.
-fn path_of(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
+/// Mounts a new file system, which needs no device, over our root.
+fn mount_over_root(kind: &str, flags: MsFlags, options: &str) -> Result<()> {
+    mount(Some(kind), "/", Some(kind), flags, Some(options))
+        .with_context(|| format!("mount {kind} on the root filesystem"))
 }
 
 /// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
 pub fn mount_proc() -> Result<()> {
+    expect_no_link("/proc")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+}
+
+/// Fails if a folder of the root filesystem is a link. It could lead to `/` itself, and what is
+/// mounted there lies on top of us, unseen; or into another mount of ours, or beneath one.
+pub fn expect_no_link(path: &str) -> Result<()> {
+    if Path::new(path).is_symlink() {
+        bail!("mount on {path}: in the root filesystem that is a link; make it a folder");
+    }
+    Ok(())
 }
 
 /// Takes the host's /proc out of our tree of directories, and with MNT_DETACH also what is

@@ -85,6 +85,33 @@ impl Program {
     }
 }
 
+/// `PROGRAM run sh -c SCRIPT`, with `rootfs` for a root filesystem, by names that are only
+/// good in a certain folder: what one leads to may be another folder once something is
+/// mounted there.
+pub fn by_any_name<'a>(program: &'a Program, rootfs: &Path, script: &str) -> Vec<Call<'a>> {
+    let names = [
+        ("", "."),
+        ("", "./"),
+        ("", "../rootfs/."),
+        ("usr", ".."),
+        ("usr", "../usr/.."),
+    ];
+    let calls = names.map(|(folder, name)| {
+        let folder = rootfs.join(folder);
+        let enter = [
+            "sh",
+            "-c",
+            "cd \"$0\" && exec \"$@\"",
+            &folder.to_string_lossy(),
+        ];
+        program
+            .run_shell(script)
+            .with_prefix(&enter)
+            .with_env("ROOTFS", name)
+    });
+    calls.into()
+}
+
 /// How the program is to be started.
 #[must_use = "nothing has been started yet"]
 pub struct Call<'a> {

@@ -13,7 +13,7 @@ use crate::lesson::{
     keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside,
     shows_the_root_filesystem_as_root, starts_in_the_new_root,
 };
-use crate::program::{Call, Program};
+use crate::program::{Call, Program, by_any_name};
 
 /// The exercise.
 pub const EXERCISE: Exercise = Exercise {
@@ -24,6 +24,7 @@ pub const EXERCISE: Exercise = Exercise {
         throws_its_writes_away,
         keeps_the_writes_of_two_apart,
         leaves_the_image_as_it_was,
+        leaves_the_image_as_it_was_by_any_name,
         keeps_its_mounts_inside,
         keeps_a_mount_of_the_command_inside,
     ],
@@ -69,7 +70,28 @@ fn leaves_the_image_as_it_was(program: &Program) -> Result<()> {
                   chmod 700 /usr && cat /etc/passwd && test ! -e /etc/group && ls /new";
     let ended = run(program, &rootfs, script).end()?;
     ended.exits(0)?.prints("changed\nfile")?;
-    let now = files(&rootfs)?;
+    expect_files(&rootfs, &before)?;
+    program.host.expect_unchanged(&host)
+}
+
+/// What a path leads to may be another folder once something is mounted there.
+fn leaves_the_image_as_it_was_by_any_name(program: &Program) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    let before = files(&rootfs)?;
+    for call in by_any_name(
+        program,
+        &rootfs,
+        "echo changed >/etc/passwd && mkdir /new; ls -d /new",
+    ) {
+        let ended = call.end()?;
+        expect_files(&rootfs, &before)?;
+        ended.exits(0)?.prints("/new")?;
+    }
+    Ok(())
+}
+
+fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> Result<()> {
+    let now = files(folder)?;
     let mut all = before.keys().chain(now.keys());
     let changed = all.find(|path| before.get(*path) != now.get(*path));
     ensure!(
@@ -79,7 +101,7 @@ fn leaves_the_image_as_it_was(program: &Program) -> Result<()> {
             .map(|path| path.to_string_lossy())
             .unwrap_or_default()
     );
-    program.host.expect_unchanged(&host)
+    Ok(())
 }
 
 /// A file's inode, mode, size and time. Whatever changes a file changes one of these.

@@ -9,7 +9,7 @@ use crate::lesson::{
     keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside, sees_only_its_own_processes,
     shows_the_root_filesystem_as_root, starts_in_the_new_root,
 };
-use crate::program::Program;
+use crate::program::{Program, by_any_name};
 
 /// The exercise. Some of it is what step 7 teaches.
 pub const EXERCISE: Exercise = Exercise {
@@ -17,6 +17,7 @@ pub const EXERCISE: Exercise = Exercise {
     checks: checks![
         shows_the_root_filesystem_as_root,
         starts_in_the_new_root,
+        takes_the_root_filesystem_by_any_name,
         sees_only_its_own_processes,
         keeps_its_mounts_inside,
         keeps_a_mount_of_the_command_inside,
@@ -25,6 +26,15 @@ pub const EXERCISE: Exercise = Exercise {
     ],
     dependable_except: Some(&[]),
 };
+
+fn takes_the_root_filesystem_by_any_name(program: &Program) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    fs::create_dir(rootfs.join("only-inside")).context("make a folder")?;
+    for call in by_any_name(program, &rootfs, "ls -d /only-inside /proc/self") {
+        call.end()?.exits(0)?.prints("/only-inside\n/proc/self")?;
+    }
+    Ok(())
+}
 
 fn has_the_hosts_root_in_no_mount(program: &Program) -> Result<()> {
     let mounts = fs::read_to_string("/proc/thread-self/mountinfo").context("read mountinfo")?;

@@ -12,6 +12,9 @@ pub fn swap_roots(roots: Roots) -> Result<()> {
     // The second path is where the old root goes: here on top of the new one, so that it
     // takes no folder. All processes of this mount namespace go along.
     pivot_root(".", ".").context("pivot_root to the new root")?;
-    // The working directory is the new root, and what is unmounted is what lies on top.
-    umount2(".", MntFlags::MNT_DETACH).context("detach the old root")
+    // What is unmounted is what lies on top. On the old root the overlay's memory may, if that
+    // is an overlay of `/`. With EINVAL the old root itself is a mount no more.
+    fchdir(&roots.old).context("change directory to the old root")?;
+    while detach(".").context("detach the old root")? {}
+    fchdir(&roots.new).context("change directory to the new root")
 }

@@ -1,9 +1,12 @@
 /// Makes an overlay of the root filesystem our `/`.
 fn enter_root() -> Result<()> {
+    let is_first = is_in_the_first_user_namespace()?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
-    let root = Path::new(&root);
-    mount_overlay(root)?;
-    chroot(root).context("chroot to the overlay")?;
-    // chroot leaves the working directory where it was: outside, with `..` as a way out.
-    env::set_current_dir("/").context("change directory to the new /")
+    chroot(&root).with_context(|| {
+        let root = root.to_string_lossy();
+        format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
+    })?;
+    mount_overlay(is_first)?;
+    enter_top()?;
+    chroot(".").context("chroot to the overlay")
 }
