@@ -5,12 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::own::announces_the_command;
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(2, "step02-exec", own: [
-        announces_the_command,
         shares_every_namespace,
         is_kept_from_the_files_of_this_machine,
     ], exercises: [

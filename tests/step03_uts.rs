@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use testkit::host::HOSTNAME;
-use testkit::own::announces_the_command;
 use testkit::program::Program;
 
 fn main() -> ExitCode {
-    testkit::suite!(3, "step03-uts", own: [announces_the_command, starts_with_the_hostname_of_the_host], exercises: [
+    testkit::suite!(3, "step03-uts", own: [starts_with_the_hostname_of_the_host], exercises: [
         "net-ipc": wrong ["net-ipc-leaves-lo-down" fails "reaches_itself_over_lo"],
     ])
 }

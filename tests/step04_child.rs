@@ -4,18 +4,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::own::{
-    hides_its_marks_from_the_command, refuses_child_by_hand, sees_the_processes_of_the_host,
-};
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(4, "step04-child", own: [
         announces_the_command_twice,
         has_a_pid_of_the_host,
-        sees_the_processes_of_the_host,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
     ], exercises: [
         "named": wrong ["named-draws-twice" fails "has_the_first_12_characters_as_hostname"],
         "sync-pipe": wrong [

@@ -3,18 +3,8 @@
 
 use std::process::ExitCode;
 
-use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_child_by_hand,
-    sees_the_processes_of_the_host, starts_the_command_as_pid_2,
-};
-
 fn main() -> ExitCode {
     testkit::suite!(5, "step05-pid", own: [
-        announces_pids,
-        starts_the_command_as_pid_2,
-        sees_the_processes_of_the_host,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
     ], exercises: [
         "init": wrong [
             "init-reaps-only-its-child" fails "leaves_no_zombie",

@@ -8,18 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
-    refuses_child_by_hand, starts_the_command_as_pid_2, takes_the_hosts_root,
-};
+use testkit::own::{refuses_a_link_to_mount_on, takes_the_hosts_root};
 use testkit::program::{Call, Program};
 
 fn main() -> ExitCode {
     testkit::suite!(6, "step06-chroot", own: [
-        announces_pids,
-        starts_the_command_as_pid_2,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
         has_an_empty_proc,
         mounts_reach_the_host,
         takes_rootfs_in_the_current_folder_for_root,

@@ -4,18 +4,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
-    refuses_child_by_hand, starts_the_command_as_pid_2,
-};
+use testkit::own::refuses_a_link_to_mount_on;
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(7, "step07-proc", own: [
-        announces_pids,
-        starts_the_command_as_pid_2,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
         shows_child_as_pid_1,
         has_as_many_processes_as_it_likes,
         dev_refuses_a_link_to_mount_on,

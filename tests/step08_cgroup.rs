@@ -2,27 +2,33 @@
 //! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
 
 use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use testkit::own::{
-    announces_pids, hides_its_marks_from_the_command, refuses_a_link_to_mount_on,
-    refuses_child_by_hand, starts_the_command_as_pid_2, takes_the_hosts_root,
-};
-use testkit::program::Program;
+use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
+use testkit::host::eventually;
+use testkit::own::{refuses_a_link_to_mount_on, start_with_a_silent_child, takes_the_hosts_root};
+use testkit::program::{Program, Running};
 
 fn main() -> ExitCode {
     testkit::suite!(8, "step08-cgroup", own: [
-        announces_pids,
-        starts_the_command_as_pid_2,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
         has_child_and_the_command_in_its_cgroup,
         shares_its_cgroup_with_nobody,
         is_not_disturbed_by_a_cgroup_that_sigkill_left,
         mydocker_takes_the_hosts_root,
         mydocker_refuses_a_link_to_mount_on,
+        names_its_cgroup_after_its_pid_and_the_time,
+        fails_if_the_cap_cannot_be_written,
+        fails_if_child_cannot_join_the_cgroup,
+        fails_if_there_is_no_room_for_child,
+        tells_what_it_takes_to_make_a_cgroup,
+        tries_again_to_remove_a_cgroup_that_is_busy,
+        tells_which_cgroup_it_cannot_remove,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -96,4 +102,116 @@ fn mydocker_takes_the_hosts_root(program: &Program) -> Result<()> {
 
 fn mydocker_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
     refuses_a_link_to_mount_on(program, "mydocker", &["proc", "dev", "tmp"])
+}
+
+/// In a PID namespace of its own each of them is PID 1, as PIDs come round again.
+fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> {
+    let in_namespace = ["unshare", "--pid", "--fork", "--kill-child"];
+    let call = program.run_shell("echo started; exec sleep 1000");
+    let mut running = call.with_prefix(&in_namespace).start()?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGKILL)?;
+    running.end()?;
+    let call = program.run(&["true"]).with_prefix(&in_namespace);
+    call.end()?.exits(0)?;
+    let cgroups = program.host.cgroups();
+    let name = cgroups[0].file_name().unwrap_or_default().to_string_lossy();
+    ensure!(
+        cgroups.len() == 1 && name.starts_with("container-1-"),
+        "expected: container-1-…, left by SIGKILL\nseen:     {cgroups:?}"
+    );
+    Ok(())
+}
+
+fn fails_if_the_cap_cannot_be_written(program: &Program) -> Result<()> {
+    let (_exposed, path) = program.expose()?;
+    let before = program.host.snapshot()?;
+    let call = program.run(EXECUTED).with_prefix(&IN_NO_FOLDER_OF_ITS_OWN);
+    let ended = call.at(path).end()?;
+    has_done_nothing(program, &before, &ended, &["write 20 to", "pids.max"])
+}
+
+fn fails_if_child_cannot_join_the_cgroup(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let (running, mut reader) = start_with_a_silent_child(program)?;
+    // Nobody has joined it yet.
+    for cgroup in program.host.cgroups() {
+        fs::remove_dir(cgroup).context("remove a cgroup")?;
+    }
+    io::copy(&mut reader, &mut io::sink()).context("read standard output")?;
+    let ended = running.end()?;
+    has_done_nothing(program, &before, &ended, &["write 0 to", "cgroup.procs"])
+}
+
+/// The host's own cap lets `run` start nothing.
+fn fails_if_there_is_no_room_for_child(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    program.host.allow_processes(1)?;
+    let ended = program.run(EXECUTED).end()?;
+    let words = [
+        "execute /proc/self/exe child",
+        "Resource temporarily unavailable",
+    ];
+    has_done_nothing(program, &before, &ended, &words)
+}
+
+fn tells_what_it_takes_to_make_a_cgroup(program: &Program) -> Result<()> {
+    let (_exposed, path) = program.expose()?;
+    // Nobody's, and so not even root's without the right to override that.
+    let user = [
+        "setpriv",
+        "--reuid=1000",
+        "--regid=1000",
+        "--clear-groups",
+        "unshare",
+        "-r",
+    ];
+    let call = program.run(EXECUTED).with_prefix(&user).at(path);
+    call.end()?.exits(125)?.complains(&["delegated cgroup"])?;
+    program.host.make_cgroups_read_only()?;
+    let ended = program.run(EXECUTED).end()?;
+    ended.exits(125)?.complains(&["--privileged"])?;
+    Ok(())
+}
+
+/// Starts a container, and makes a cgroup in its cgroup, so that it cannot be removed.
+fn start_busy<'a>(program: &'a Program, prefix: &[&str]) -> Result<(Running<'a>, PathBuf)> {
+    let call = program.run_shell("echo started; exec sleep 1000");
+    let mut running = call.with_prefix(prefix).start()?;
+    running.wait_for("started")?;
+    let cgroup = program
+        .host
+        .cgroup_of(program.host.find_process(&["sleep", "1000"])?)?;
+    let busy = cgroup.join("busy");
+    fs::create_dir(&busy).context("make a cgroup")?;
+    running.signal(Signal::SIGTERM)?;
+    Ok((running, busy))
+}
+
+fn tries_again_to_remove_a_cgroup_that_is_busy(program: &Program) -> Result<()> {
+    let (running, busy) = start_busy(program, &[])?;
+    let only_run = || (program.host.processes() == [running.pid()]).then_some(());
+    eventually("the end of the container", only_run)?;
+    thread::sleep(Duration::from_millis(100));
+    fs::remove_dir(busy).context("remove a cgroup")?;
+    let ended = running.end()?;
+    ended
+        .exits(143)?
+        .expected("no complaint", ended.stderr.is_empty())?;
+    program.host.expect_nothing_left()
+}
+
+fn tells_which_cgroup_it_cannot_remove(program: &Program) -> Result<()> {
+    let (running, busy) = start_busy(program, &[])?;
+    let path = busy
+        .parent()
+        .unwrap_or(&busy)
+        .to_string_lossy()
+        .into_owned();
+    let ended = running.end()?;
+    let words = ["remove the cgroup", &path, "Device or resource busy"];
+    ended.exits(143)?.complains(&words)?;
+    // And if it cannot tell, its exit status is still the command's.
+    start_busy(program, &UNHEARD)?.0.end()?.exits(143)?;
+    Ok(())
 }

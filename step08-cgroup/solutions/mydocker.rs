@@ -90,7 +90,7 @@ fn run(options: &Options) -> Result<u8> {
     let start = || isize::from(status(child(options, &id, gate.take())));
     let pid = process::clone_child(options.namespaces(), Box::new(start))?;
     if options.verbose {
-        writeln!(io::stderr(), "On the host, child is {pid}").context("write to standard error")?;
+        writeln!(io::stderr(), "On the host, child is {pid}").ok();
     }
     if options.rootless {
         // Before that, `child` is nobody, and may do nothing.

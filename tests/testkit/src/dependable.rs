@@ -13,8 +13,8 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
-use crate::host::{scaled, status_of};
-use crate::program::{Call, Program};
+use crate::host::{Snapshot, scaled, status_of};
+use crate::program::{Call, Ended, Program};
 use crate::suite::{Promise, promises};
 
 /// All promises of this kind.
@@ -25,18 +25,21 @@ pub const ALL: &[Promise] = promises! {
         reports_a_full_disk,
         reports_a_broken_pipe,
         survives_closed_standard_streams,
+        keeps_its_exit_status_if_nobody_can_be_told_why,
     ],
     2..=8 => [
         ends_with_the_exit_status_of_the_command,
         ends_with_128_and_the_signal_that_ended_the_command,
         ends_with_127_if_there_is_no_such_command,
         ends_with_126_if_the_command_cannot_be_executed,
+        ends_with_127_if_nobody_can_be_told_why,
         passes_every_argument_on_unchanged,
         leaves_no_signal_blocked_in_the_command,
         leaves_sigpipe_to_the_command,
         leaves_ctrl_c_to_the_command,
         leaves_ctrl_backslash_to_the_command,
         stays_with_a_command_that_handles_ctrl_c,
+        stays_with_a_command_that_handles_ctrl_backslash,
         passes_sigterm_and_sighup_on,
         ends_on_sigterm_at_any_moment,
         leaves_nothing_behind,
@@ -50,7 +53,10 @@ pub const ALL: &[Promise] = promises! {
     ],
     6..=8 => [does_nothing_without_a_root_filesystem],
     7..=8 => [does_nothing_if_proc_cannot_be_mounted],
-    8..=8 => [does_nothing_if_it_cannot_make_a_cgroup],
+    8..=8 => [
+        does_nothing_if_it_cannot_make_a_cgroup,
+        does_nothing_if_it_cannot_write_to_its_cgroup,
+    ],
 };
 
 fn helps_when_asked(program: &Program) -> Result<()> {
@@ -116,6 +122,18 @@ fn survives_closed_standard_streams(program: &Program) -> Result<()> {
     Ok(())
 }
 
+/// In front of a program: what it writes to standard error is lost, as on a full disk.
+pub const UNHEARD: [&str; 4] = ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"];
+
+fn keeps_its_exit_status_if_nobody_can_be_told_why(program: &Program) -> Result<()> {
+    program
+        .call(&["run"])
+        .with_prefix(&UNHEARD)
+        .end()?
+        .exits(125)?;
+    Ok(())
+}
+
 pub(crate) fn ends_with_the_exit_status_of_the_command(program: &Program) -> Result<()> {
     for code in [0, 1, 3, 125, 255] {
         program
@@ -151,6 +169,15 @@ pub(crate) fn ends_with_126_if_the_command_cannot_be_executed(program: &Program)
             .exits(126)?
             .complains(&[command, "Permission denied"])?;
     }
+    Ok(())
+}
+
+fn ends_with_127_if_nobody_can_be_told_why(program: &Program) -> Result<()> {
+    program
+        .run(&["no-such-command"])
+        .with_prefix(&UNHEARD)
+        .end()?
+        .exits(127)?;
     Ok(())
 }
 
@@ -231,12 +258,21 @@ fn ends_at_a_key(program: &Program, key: char, code: i32) -> Result<()> {
 }
 
 fn stays_with_a_command_that_handles_ctrl_c(program: &Program) -> Result<()> {
+    stays_at_a_key(program, 'c', "INT")
+}
+
+fn stays_with_a_command_that_handles_ctrl_backslash(program: &Program) -> Result<()> {
+    stays_at_a_key(program, '\\', "QUIT")
+}
+
+fn stays_at_a_key(program: &Program, key: char, signal: &str) -> Result<()> {
     // It gets the signal from the terminal, and not once more from the program.
-    let script = "trap 'echo caught; caught=$((caught + 1))' INT; echo started; read line; \
+    let script = "trap 'echo caught; caught=$((caught + 1))' \"$0\"; echo started; read line; \
                   echo \"read $line\"; exit $((3 + caught))";
-    let mut terminal = program.run(&["bash", "-c", script]).in_terminal()?;
+    let call = program.run(&["bash", "-c", script, signal]);
+    let mut terminal = call.in_terminal()?;
     terminal.wait_for("started")?;
-    terminal.press('c')?;
+    terminal.press(key)?;
     terminal.wait_for("caught")?;
     terminal.type_line("on")?;
     terminal.wait_for("read on")?;
@@ -323,7 +359,8 @@ fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
 }
 
 fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
-    let script = "sleep 1000 & sleep 1000 & echo started; wait";
+    // Deaf to SIGTERM: nothing less than SIGKILL ends them.
+    let script = "trap '' TERM; sleep 1000 & sleep 1000 & echo started; wait";
     let mut running = program.run_shell(script).start()?;
     running.wait_for("started")?;
     running.signal(Signal::SIGKILL)?;
@@ -363,17 +400,45 @@ fn does_nothing_if_it_cannot_make_a_cgroup(program: &Program) -> Result<()> {
     does_nothing(program, call, &["cgroup", "Read-only file system"])
 }
 
+fn does_nothing_if_it_cannot_write_to_its_cgroup(program: &Program) -> Result<()> {
+    // The folder that it makes may be entered by nobody, and so neither by root without the
+    // right to override that.
+    let (_exposed, path) = program.expose()?;
+    let call = program.run(EXECUTED).with_prefix(&IN_NO_FOLDER_OF_ITS_OWN);
+    does_nothing(program, call.at(path), &["Permission denied"])
+}
+
+/// With this umask the program makes folders that not even root may enter.
+pub const IN_NO_FOLDER_OF_ITS_OWN: [&str; 6] = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "sh",
+    "-c",
+    "umask 777 && exec \"$@\"",
+    "sh",
+];
+
 /// A command that shows whether it was executed.
-const EXECUTED: &[&str] = &["echo", "executed"];
+pub const EXECUTED: &[&str] = &["echo", "executed"];
 
 /// Fails unless `call` ends with 125 and these words, has not executed the command, and has
 /// left the host as it was.
 fn does_nothing(program: &Program, call: Call, words: &[&str]) -> Result<()> {
     let before = program.host.snapshot()?;
     let ended = call.end()?;
+    has_done_nothing(program, &before, &ended, words)
+}
+
+/// Fails unless a program has ended so.
+pub fn has_done_nothing(
+    program: &Program,
+    before: &Snapshot,
+    ended: &Ended,
+    words: &[&str],
+) -> Result<()> {
     ended.exits(125)?.complains(words)?;
     let holds = !ended.stdout.lines().any(|line| line == "executed");
     ended.expected("a command that is not executed", holds)?;
     program.host.expect_nothing_left()?;
-    program.host.expect_unchanged(&before)
+    program.host.expect_unchanged(before)
 }

@@ -6,7 +6,7 @@
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
 //! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
 //! - [`exercise`]: what the exercises at the end of a chapter ask for.
-//! - [`own`]: what only our own steps show.
+//! - [`own`]: what only our own steps show; [`refuse`]: a kernel that refuses a system call.
 //! - [`suite`]: put these together for one step, and run them.
 //!
 //! Nothing here knows how a program does what it does. With `CONTAINER=/path/to/program`
@@ -25,6 +25,8 @@ pub mod lesson;
 pub mod own;
 #[cfg(feature = "suite")]
 pub mod program;
+#[cfg(feature = "suite")]
+pub mod refuse;
 #[cfg(feature = "suite")]
 pub mod suite;
 

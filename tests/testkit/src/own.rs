@@ -1,26 +1,64 @@
 //! What several of our own steps show and another's program need not: how they announce
-//! themselves, and the word `child`.
+//! themselves, the word `child`, and what becomes of them if a system call fails.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::process;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
+use nix::sys::signal::Signal;
+use nix::unistd::pipe2;
 
-use crate::program::Program;
+use crate::dependable::{EXECUTED, has_done_nothing};
+use crate::host::{eventually, status_of};
+use crate::program::{Program, Running};
+use crate::refuse::{self, Refused};
+use crate::suite::{Promise, promises};
 
-/// From step 4 on: `child` is for `run` to start.
-pub fn refuses_child_by_hand(program: &Program) -> Result<()> {
+/// All that several of our steps show.
+pub const ALL: &[Promise] = promises! {
+    1..=8 => [helps_by_a_short_word, fails_if_it_cannot_print],
+    2..=8 => [
+        keeps_sigint_and_sigquit_to_itself,
+        fails_if_a_signal_cannot_be_passed_on,
+        fails_if_the_command_cannot_be_forked,
+    ],
+    2..=3 => [announces_the_command],
+    3..=8 => [fails_if_it_cannot_unshare],
+    4..=8 => [
+        refuses_child_by_hand,
+        hides_its_marks_from_the_command,
+        fails_if_child_cannot_print,
+        fails_if_the_hostname_cannot_be_set,
+    ],
+    4..=5 => [sees_the_processes_of_the_host],
+    5..=8 => [
+        announces_pids,
+        starts_the_command_as_pid_2,
+        fails_if_child_cannot_ask_for_its_end,
+        ends_child_at_its_first_word,
+    ],
+    6..=8 => [fails_if_it_cannot_chroot],
+    7..=8 => [fails_if_mounts_cannot_be_private],
+};
+
+/// `child` is for `run` to start.
+fn refuses_child_by_hand(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
     let ended = program.call(&["child", "echo", "executed"]).end()?;
     ended.exits(125)?.complains(&["child", "run"])?;
     ended.expected("nothing on standard output", ended.stdout.is_empty())?;
+    let call = program.call(&["child"]).with_env("STARTED_BY_RUN", "yes");
+    call.end()?.exits(125)?.complains(&["usage"])?;
     program.host.expect_nothing_left()?;
     program.host.expect_unchanged(&before)
 }
 
-/// From step 4 on: what `run` tells `child` in the environment does not reach the command.
-pub fn hides_its_marks_from_the_command(program: &Program) -> Result<()> {
+/// What `run` tells `child` in the environment does not reach the command.
+fn hides_its_marks_from_the_command(program: &Program) -> Result<()> {
     let ended = program.run(&["env"]).end()?;
     let is_ours = |line: &&str| line.starts_with("STARTED_BY_RUN=") || line.starts_with("CGROUP_");
     let holds = ended.stdout.lines().find(is_ours).is_none();
@@ -28,8 +66,8 @@ pub fn hides_its_marks_from_the_command(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// Steps 4 and 5: `ps` reads the host's /proc, where this very test is a process.
-pub fn sees_the_processes_of_the_host(program: &Program) -> Result<()> {
+/// `ps` reads the host's /proc, where this very test is a process.
+fn sees_the_processes_of_the_host(program: &Program) -> Result<()> {
     let pid = process::id().to_string();
     let ended = program.run(&["ps", "-p", &pid, "-o", "pid="]).end()?;
     let holds = ended.last_line().trim() == pid;
@@ -39,8 +77,8 @@ pub fn sees_the_processes_of_the_host(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// Steps 2 and 3: one line before the command's own.
-pub fn announces_the_command(program: &Program) -> Result<()> {
+/// One line before the command's own.
+fn announces_the_command(program: &Program) -> Result<()> {
     let ended = program.run(&["echo", "Hello,", "world"]).end()?;
     ended
         .exits(0)?
@@ -48,8 +86,8 @@ pub fn announces_the_command(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// From step 5 on: two lines, with the PID of `run` and that of `child`.
-pub fn announces_pids(program: &Program) -> Result<()> {
+/// Two lines, with the PID of `run` and that of `child`.
+fn announces_pids(program: &Program) -> Result<()> {
     let running = program.run(&["echo", "hello"]).start()?;
     let pid = running.pid();
     let lines = format!("Running [echo hello] as {pid}\nRunning in child [echo hello] as 1\nhello");
@@ -57,8 +95,8 @@ pub fn announces_pids(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// From step 5 on: `child` is PID 1, and what it starts is the next.
-pub fn starts_the_command_as_pid_2(program: &Program) -> Result<()> {
+/// `child` is PID 1, and what it starts is the next.
+fn starts_the_command_as_pid_2(program: &Program) -> Result<()> {
     program.run_shell("echo $$").end()?.exits(0)?.prints("2")?;
     Ok(())
 }
@@ -93,4 +131,152 @@ pub fn refuses_a_link_to_mount_on(program: &Program, answer: &str, folders: &[&s
         fs::rename(&moved, &place).context("move a folder back")?;
     }
     program.host.expect_nothing_left()
+}
+
+fn helps_by_a_short_word(program: &Program) -> Result<()> {
+    let ended = program.call(&["-h"]).end()?;
+    let holds = ended.stdout.starts_with("usage: ");
+    ended
+        .exits(0)?
+        .expected("a usage on standard output", holds)?;
+    Ok(())
+}
+
+/// `echo` would fail by itself, `true` prints nothing.
+fn fails_if_it_cannot_print(program: &Program) -> Result<()> {
+    for args in [&["run", "true"][..], &["--help"]] {
+        let full = File::create("/dev/full").context("open /dev/full")?;
+        let ended = program.call(args).with_output(full).end()?;
+        let words = ["write to standard output", "No space left on device"];
+        ended.exits(125)?.complains(&words)?;
+    }
+    Ok(())
+}
+
+/// The terminal has sent them to the command, too, which would have them twice.
+fn keeps_sigint_and_sigquit_to_itself(program: &Program) -> Result<()> {
+    let script = "trap 'exit 3' INT QUIT; trap 'exit 5' TERM; echo started; \
+                  while :; do sleep 0.01; done";
+    let mut running = program.run(&["bash", "-c", script]).start()?;
+    running.wait_for("started")?;
+    // If several are pending, the one with the lowest number comes first: SIGTERM is last.
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        running.signal(signal)?;
+    }
+    running.end()?.exits(5)?;
+    Ok(())
+}
+
+fn fails_if_a_signal_cannot_be_passed_on(program: &Program) -> Result<()> {
+    let call = program.run_shell("echo started; exec sleep 1000");
+    let mut running = refuse::start(call, &refused(libc::SYS_kill))?;
+    running.wait_for("started")?;
+    running.signal(Signal::SIGTERM)?;
+    running
+        .end()?
+        .exits(125)?
+        .complains(&["pass SIGTERM on to process"])?;
+    Ok(())
+}
+
+/// The command is not to blame, as it would be with 126.
+fn fails_if_the_command_cannot_be_forked(program: &Program) -> Result<()> {
+    for errno in [Errno::EAGAIN, Errno::ENOMEM] {
+        // Only fork(2), not what shares its memory: a thread, or a child until its exec.
+        let mut refused = refused(libc::SYS_clone).with((0, libc::CLONE_VM as u64, 0));
+        refused.errno = errno;
+        fails(program, &refused, "execute echo")?;
+    }
+    Ok(())
+}
+
+/// EPERM is what one without root gets. Whatever it is, nothing may run without a namespace.
+fn fails_if_it_cannot_unshare(program: &Program) -> Result<()> {
+    fails(program, &refused(libc::SYS_unshare), "unshare")
+}
+
+fn fails_if_child_cannot_ask_for_its_end(program: &Program) -> Result<()> {
+    let option = (0, u64::MAX, libc::PR_SET_PDEATHSIG as u64);
+    let refused = refused(libc::SYS_prctl).with(option);
+    fails(program, &refused, "ask to be killed when run ends")
+}
+
+fn fails_if_the_hostname_cannot_be_set(program: &Program) -> Result<()> {
+    fails(program, &refused(libc::SYS_sethostname), "set the hostname")
+}
+
+fn fails_if_it_cannot_chroot(program: &Program) -> Result<()> {
+    fails(program, &refused(libc::SYS_chroot), "chroot to")
+}
+
+fn fails_if_mounts_cannot_be_private(program: &Program) -> Result<()> {
+    let flags = (3, libc::MS_PRIVATE, libc::MS_PRIVATE);
+    fails(
+        program,
+        &refused(libc::SYS_mount).with(flags),
+        "make / private",
+    )
+}
+
+/// With an error that no program foresees.
+fn refused(call: i64) -> Refused {
+    Refused {
+        call,
+        argument: None,
+        errno: Errno::EIO,
+    }
+}
+
+impl Refused {
+    fn with(mut self, argument: (u8, u64, u64)) -> Self {
+        self.argument = Some(argument);
+        self
+    }
+}
+
+/// Fails unless a refused system call ends the program, which says so and has done nothing.
+fn fails(program: &Program, refused: &Refused, operation: &str) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let ended = refuse::start(program.run(EXECUTED), refused)?.end()?;
+    has_done_nothing(program, &before, &ended, &[operation])
+}
+
+fn fails_if_child_cannot_print(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    let (running, reader) = start_with_a_silent_child(program)?;
+    drop(reader);
+    let ended = running.end()?;
+    let words = ["write to standard output", "Broken pipe"];
+    has_done_nothing(program, &before, &ended, &words)
+}
+
+/// It asks for its end before all else: here it could still come to a container's start.
+fn ends_child_at_its_first_word(program: &Program) -> Result<()> {
+    let (mut running, _reader) = start_with_a_silent_child(program)?;
+    running.signal(Signal::SIGKILL)?;
+    running.end()?.exits(137)?;
+    eventually("the end of `child`", || {
+        program.host.processes().is_empty().then_some(())
+    })
+}
+
+/// Starts the program with a pipe for standard output, in which there is room for the line of
+/// `run` but not for that of `child`: at its first word it waits for a reader.
+pub fn start_with_a_silent_child(program: &Program) -> Result<(Running<'_>, File)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
+    // The kernel rounds it up to a page.
+    let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1)).context("make a pipe small")?;
+    let long = "x".repeat(usize::try_from(size)? * 2 / 3);
+    let call = program.run(EXECUTED).with_arg(long.as_ref());
+    let running = call.with_output(writer).start()?;
+    let waits = |pid: &i32| {
+        let argv = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_child = argv.split(|byte| *byte == 0).nth(1) == Some(b"child");
+        is_child && status_of(*pid, "State").is_ok_and(|state| state.starts_with('S'))
+    };
+    eventually("`child` to wait for a reader", || {
+        let child = program.host.processes().into_iter().find(waits);
+        child.map(|_| ())
+    })?;
+    Ok((running, reader.into()))
 }

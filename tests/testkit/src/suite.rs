@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::exercise::{self, Exercise};
 use crate::host::{self, Host};
 use crate::program::Program;
-use crate::{container, dependable, lesson, rootfs};
+use crate::{container, dependable, lesson, own, rootfs};
 
 /// A test: a promise about a program, as a function that fails when it is broken.
 pub type Check = fn(&Program) -> Result<()>;
@@ -103,7 +103,7 @@ macro_rules! suite {
 ///
 /// With `CONTAINER` in the environment, that program is asked instead, and not about what
 /// only our own can show; exercises are then asked for by name, as in `exercise::init`.
-pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
+pub fn run(step: Step, only: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
     let args = Arguments::from_args();
     let container = match container_to_ask() {
         Ok(container) => container,
@@ -117,9 +117,11 @@ pub fn run(step: Step, own: &[(&'static str, Check)], answers: &[Answer]) -> Exi
     let program = container.clone().unwrap_or_else(|| step.program.into());
     let mut trials = promised(step, &program, |kind, name| format!("{kind}::{name}"));
     if container.is_none() {
-        for (name, check) in own {
+        let shared = own::ALL.iter().filter(|p| p.steps.contains(&step.number));
+        let shared = shared.map(|promise| (promise.name, promise.check));
+        for (name, check) in shared.chain(only.iter().copied()) {
             let name = format!("own::{name}");
-            trials.push(trial(step, &program, name, step.number, *check));
+            trials.push(trial(step, &program, name, step.number, check));
         }
     }
     for answer in answers {
