@@ -388,9 +388,11 @@ impl Host {
         points.try_for_each(|point| remount_read_only(point))
     }
 
-    /// Makes room for more processes than one test needs: on this host others are made.
+    /// Makes room for more processes than one test needs, threads included.
     pub fn allow_processes(&self, max: u32) -> Result<()> {
-        let guard = self.guard.as_ref().context("there is no cgroup to limit")?;
+        let Some(guard) = &self.guard else {
+            return Ok(());
+        };
         let limit = guard.mount_points[0].join("pids.max");
         fs::write(&limit, max.to_string()).with_context(|| format!("write {}", limit.display()))
     }

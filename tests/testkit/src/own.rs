@@ -12,7 +12,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
-use crate::dependable::{EXECUTED, has_done_nothing};
+use crate::dependable::{EXECUTED, WITHOUT_ROOT, has_done_nothing};
 use crate::host::{eventually, status_of};
 use crate::program::{Program, Running};
 use crate::refuse::{self, Refused};
@@ -27,7 +27,7 @@ pub const ALL: &[Promise] = promises! {
         fails_if_the_command_cannot_be_forked,
     ],
     2..=3 => [announces_the_command],
-    3..=8 => [fails_if_it_cannot_unshare],
+    3..=8 => [says_what_to_do_without_root, fails_if_it_cannot_unshare],
     4..=8 => [
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
@@ -70,7 +70,7 @@ fn hides_its_marks_from_the_command(program: &Program) -> Result<()> {
 fn sees_the_processes_of_the_host(program: &Program) -> Result<()> {
     let pid = process::id().to_string();
     let ended = program.run(&["ps", "-p", &pid, "-o", "pid="]).end()?;
-    let holds = ended.last_line().trim() == pid;
+    let holds = ended.stdout.lines().any(|line| line.trim() == pid);
     ended
         .exits(0)?
         .expected(&format!("process {pid} in the output of ps"), holds)?;
@@ -83,6 +83,16 @@ fn announces_the_command(program: &Program) -> Result<()> {
     ended
         .exits(0)?
         .prints_only("Running [echo Hello, world]\nHello, world")?;
+    Ok(())
+}
+
+/// A new namespace takes root.
+fn says_what_to_do_without_root(program: &Program) -> Result<()> {
+    let call = program.run(EXECUTED).with_prefix(&WITHOUT_ROOT);
+    let ended = call.end()?;
+    ended
+        .exits(125)?
+        .complains(&["Operation not permitted", "root"])?;
     Ok(())
 }
 

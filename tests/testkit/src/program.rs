@@ -306,7 +306,7 @@ impl Running<'_> {
     /// Waits until standard output has this line. A word in a line would not do: the
     /// program may print the command line, where the word stands too.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
-        let what = format!("the line {line:?} on standard output");
+        let what = on_standard_output(line);
         self.wait_until(&what, |running| {
             let stdout = running.stdout()?;
             Ok(stdout.lines().any(|seen| seen == line).then_some(()))
@@ -405,12 +405,12 @@ impl Ended {
         self.expected(&format!("exit status {code}"), self.code() == code)
     }
 
-    /// Fails unless standard output ends with these lines. What comes before them is the
-    /// program's own talk, such as `Running [...]`.
+    /// Fails unless standard output has these lines in it. What comes before and after them
+    /// is the program's own talk, such as `Running [...]`. In a language that buffers its
+    /// output, that may come last.
     pub fn prints(&self, lines: &str) -> Result<&Self> {
-        let before = self.stdout.strip_suffix(&format!("{lines}\n"));
-        let holds = before.is_some_and(|text| text.is_empty() || text.ends_with('\n'));
-        self.expected(&format!("{lines:?} at the end of standard output"), holds)
+        let holds = format!("\n{}", self.stdout).contains(&format!("\n{lines}\n"));
+        self.expected(&on_standard_output(lines), holds)
     }
 
     /// Fails unless standard output is these lines and no more.
@@ -419,10 +419,12 @@ impl Ended {
         self.expected(&format!("{lines:?} as all of standard output"), holds)
     }
 
-    /// Fails unless standard error has each of `parts` in it.
+    /// Fails unless standard error has each of `parts` in it, in capitals or not: the C
+    /// library says `Permission denied`, Go `permission denied`.
     pub fn complains(&self, parts: &[&str]) -> Result<&Self> {
+        let stderr = self.stderr.to_lowercase();
         for part in parts {
-            let holds = self.stderr.contains(part);
+            let holds = stderr.contains(&part.to_lowercase());
             self.expected(&format!("{part:?} in standard error"), holds)?;
         }
         Ok(self)
@@ -434,9 +436,10 @@ impl Ended {
         self.expected("an error message, and no panic", holds)
     }
 
-    /// The last line of standard output.
-    pub fn last_line(&self) -> &str {
-        self.stdout.lines().last().unwrap_or_default()
+    /// The line of standard output that begins with `start`, or nothing.
+    pub fn line_with(&self, start: &str) -> &str {
+        let mut lines = self.stdout.lines();
+        lines.find(|line| line.starts_with(start)).unwrap_or("")
     }
 
     /// Fails, and tells what was run, expected and seen, unless `holds`.
@@ -545,6 +548,15 @@ fn on_screen(error: &rexpect::error::Error) -> String {
         _ => return error.to_string(),
     };
     format!("{what}{}", in_lines(shown))
+}
+
+fn on_standard_output(lines: &str) -> String {
+    let lines_or_line = if lines.contains('\n') {
+        "lines"
+    } else {
+        "line"
+    };
+    format!("the {lines_or_line} {lines:?} on standard output")
 }
 
 /// Text in lines below a report.
