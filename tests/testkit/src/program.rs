@@ -551,12 +551,12 @@ fn on_screen(error: &rexpect::error::Error) -> String {
 }
 
 fn on_standard_output(lines: &str) -> String {
-    let lines_or_line = if lines.contains('\n') {
+    let noun = if lines.contains('\n') {
         "lines"
     } else {
         "line"
     };
-    format!("the {lines_or_line} {lines:?} on standard output")
+    format!("the {noun} {lines:?} on standard output")
 }
 
 /// Text in lines below a report.
