@@ -20,14 +20,13 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+const MAKE_NAMESPACES: &str =
+    "make namespaces (takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 
 fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if error.downcast_ref() == Some(&Errno::EPERM) {
-            writeln!(io::stderr(), "{}", ways_to_root()).ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -49,7 +48,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
     // The UTS namespace begins as a copy of the host's, the other two begin new.
     unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)
-        .context("unshare the UTS, network and IPC namespaces")?;
+        .context(MAKE_NAMESPACES)?;
     bring_lo_up()?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]))
 }
@@ -87,18 +86,4 @@ fn help() -> Result<ExitCode> {
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
-}
-
-/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
-fn ways_to_root() -> String {
-    let step = env!("CARGO_BIN_NAME");
-    format!(
-        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
-    sudo target/debug/{step} run COMMAND
-or let cargo be root for this one program:
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
-or, in steps 3 to 7, be root in a user namespace only:
-    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
-<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
-    )
 }

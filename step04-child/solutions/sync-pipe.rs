@@ -16,7 +16,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::SigSet;
@@ -27,6 +26,8 @@ const USAGE: &str = concat!(
     env!("CARGO_BIN_NAME"),
     " run [--pid-file FILE] [--] COMMAND [ARG...]"
 );
+const MAKE_NAMESPACES: &str =
+    "make namespaces (takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 
 /// In the environment, this tells `child` that it was `run` that started it.
 const MARK: &str = "STARTED_BY_RUN";
@@ -38,9 +39,6 @@ fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if error.downcast_ref() == Some(&Errno::EPERM) {
-            writeln!(io::stderr(), "{}", ways_to_root()).ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -89,7 +87,7 @@ fn parse(mut argv: &[OsString]) -> Result<(Option<&OsStr>, &[OsString])> {
 /// Starts `child` in namespaces of its own, and does its part before that goes on.
 fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
-    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
     // Of the two ends only the one to read from outlives exec. If `child` had the other
     // too, the pipe would never end for it: it would be waiting for itself.
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
@@ -177,18 +175,4 @@ fn help() -> Result<ExitCode> {
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
-}
-
-/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
-fn ways_to_root() -> String {
-    let step = env!("CARGO_BIN_NAME");
-    format!(
-        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
-    sudo target/debug/{step} run COMMAND
-or let cargo be root for this one program:
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
-or, in steps 3 to 7, be root in a user namespace only:
-    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
-<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
-    )
 }

@@ -15,7 +15,6 @@ use std::os::unix::process::CommandExt;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::sched::{CloneFlags, clone};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -23,6 +22,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sethostname};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+const MAKE_NAMESPACES: &str =
+    "make namespaces (takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 
 /// In the environment, this tells `child` that it was `run` that started it.
 const MARK: &str = "STARTED_BY_RUN";
@@ -34,9 +35,6 @@ fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if error.downcast_ref() == Some(&Errno::EPERM) {
-            writeln!(io::stderr(), "{}", ways_to_root()).ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -77,7 +75,7 @@ fn clone_child(argv: &[OsString]) -> Result<Pid> {
     let child = unsafe { clone(start, &mut stack, flags, Some(libc::SIGCHLD)) };
     // The low byte of the flags is the signal that tells the parent of the child's end.
     // Without SIGCHLD there, waitpid(2) does not find it: ECHILD.
-    child.context("clone child into new UTS and PID namespaces")
+    child.context(MAKE_NAMESPACES)
 }
 
 /// The new process begins here, and becomes `child`. It could go on right away, since it has
@@ -145,18 +143,4 @@ fn help() -> Result<ExitCode> {
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
-}
-
-/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
-fn ways_to_root() -> String {
-    let step = env!("CARGO_BIN_NAME");
-    format!(
-        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
-    sudo target/debug/{step} run COMMAND
-or let cargo be root for this one program:
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {step} -- run COMMAND
-or, in steps 3 to 7, be root in a user namespace only:
-    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {step} -- run COMMAND
-<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
-    )
 }

@@ -24,6 +24,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chroot, fchdir};
 
 const USAGE: &str = "usage: enter PID COMMAND [ARG...]";
+const TAKES_ROOT: &str = "takes root: ask `cargo run --bin doctor`";
 
 /// The namespaces to join, as a process's folder `ns` names them.
 const KINDS: [&str; 6] = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
@@ -37,9 +38,6 @@ fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if let Some(Errno::EPERM | Errno::EACCES) = error.downcast_ref() {
-            writeln!(io::stderr(), "This takes root (CAP_SYS_ADMIN).").ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -63,13 +61,14 @@ fn enter(pid: &str, argv: &[OsString]) -> Result<ExitCode> {
     let process = open(format!("/proc/{pid}").as_str(), PLACE, Mode::empty())
         .with_context(|| format!("find process {pid}"))?;
     let root = openat(&process, "root", PLACE, Mode::empty())
-        .with_context(|| format!("open the root directory of process {pid}"))?;
+        .with_context(|| format!("open the root directory of process {pid} ({TAKES_ROOT})"))?;
     let namespaces = open_namespaces(&process)
-        .with_context(|| format!("open the namespaces of process {pid}"))?;
+        .with_context(|| format!("open the namespaces of process {pid} ({TAKES_ROOT})"))?;
     for (kind, namespace) in KINDS.iter().zip(namespaces) {
         // 0 for a flag: the descriptor tells what kind of namespace it is.
-        setns(namespace, CloneFlags::empty())
-            .with_context(|| format!("join the {kind} namespace of process {pid}"))?;
+        setns(namespace, CloneFlags::empty()).with_context(|| {
+            format!("join the {kind} namespace of process {pid} ({TAKES_ROOT})")
+        })?;
     }
     enter_root(root)?;
     // Joining a PID namespace, like making one, moves our children and not ourselves: it

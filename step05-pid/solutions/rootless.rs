@@ -14,13 +14,14 @@ use std::io::{self, Write};
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getegid, geteuid, sethostname, write};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+const MAKE_NAMESPACES: &str = "make namespaces (takes no root, but a system that allows it, and room \
+    in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 
 /// In the environment, this tells `child` that it was `run` that started it.
 const MARK: &str = "STARTED_BY_RUN";
@@ -29,9 +30,6 @@ fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if let Some(Errno::EPERM | Errno::ENOSPC) = error.downcast_ref() {
-            writeln!(io::stderr(), "{WAYS_TO_A_USER_NAMESPACE}").ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -58,7 +56,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     // namespace. The kernel makes that one first: in it we have all capabilities, and as
     // the others belong to it, these are enough to make them.
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)
-        .context("unshare the user, UTS and PID namespaces")?;
+        .context(MAKE_NAMESPACES)?;
     map_ids(user, group)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")
@@ -123,11 +121,3 @@ fn help() -> Result<ExitCode> {
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
 }
-
-/// What to do about EPERM, and about ENOSPC, which says that there are too many of them.
-const WAYS_TO_A_USER_NAMESPACE: &str = "\
-This takes a user namespace, which this machine does not let you have. As root, try
-    sysctl kernel.apparmor_restrict_unprivileged_userns=0    (Ubuntu)
-    sysctl kernel.unprivileged_userns_clone=1                (Debian 10 and older)
-    sysctl user.max_user_namespaces=10000                    (where it is 0)
-and in a container, let the outer one allow it.";

@@ -17,7 +17,6 @@ use std::os::unix::fs::{MetadataExt, chown, chroot};
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
@@ -26,6 +25,8 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::sethostname;
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
+const MAKE_NAMESPACES: &str =
+    "make namespaces (takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 
 /// In the environment, this tells `child` that it was `run` that started it.
 const MARK: &str = "STARTED_BY_RUN";
@@ -34,9 +35,6 @@ fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if error.downcast_ref() == Some(&Errno::EPERM) {
-            writeln!(io::stderr(), "{}", ways_to_root()).ok();
-        }
         ExitCode::from(125)
     })
 }
@@ -59,7 +57,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
     // Our children will be in the new PID namespace. We stay where we are.
     unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
-        .context("unshare the UTS, PID and mount namespaces")?;
+        .context(MAKE_NAMESPACES)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")
         .args(argv)
@@ -177,18 +175,4 @@ fn help() -> Result<ExitCode> {
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
-}
-
-/// What to do about EPERM: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
-fn ways_to_root() -> String {
-    let answer = env!("CARGO_BIN_NAME");
-    format!(
-        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
-    sudo target/debug/{answer} run COMMAND
-or let cargo be root for this one program:
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
-or be root in a user namespace only:
-    CARGO_TARGET_<TRIPLE>_RUNNER='unshare -r' cargo run --bin {answer} -- run COMMAND
-<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -."
-    )
 }

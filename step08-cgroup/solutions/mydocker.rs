@@ -43,7 +43,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -60,9 +59,6 @@ fn status(result: Result<u8>) -> u8 {
     result.unwrap_or_else(|error| {
         // If standard error is closed, the exit status alone has to tell.
         writeln!(io::stderr(), "error: {error:#}").ok();
-        if let Some(Errno::EPERM | Errno::ENOSPC) = error.downcast_ref() {
-            writeln!(io::stderr(), "{}", ways_to_a_container()).ok();
-        }
         125
     })
 }
@@ -122,7 +118,7 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         announce("Running in child", &options.command)?;
     }
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
-    unshare(CloneFlags::CLONE_NEWCGROUP).context("unshare the cgroup namespace")?;
+    unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
     identity::set_hostname(options, id)?;
     if !options.host_network {
         network::bring_lo_up()?;
@@ -174,20 +170,4 @@ fn help() -> Result<u8> {
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.
 fn print(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
-}
-
-/// What to do about EPERM, and about ENOSPC, which says that there are too many user
-/// namespaces: a new namespace takes CAP_SYS_ADMIN (capabilities(7)).
-fn ways_to_a_container() -> String {
-    let answer = env!("CARGO_BIN_NAME");
-    format!(
-        "This takes root (CAP_SYS_ADMIN). After `cargo build`, be root yourself:
-    sudo target/debug/{answer} run COMMAND
-or let cargo be root for this one program:
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin {answer} -- run COMMAND
-<TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -.
-Or be root in a user namespace only:
-    target/debug/{answer} run --rootless COMMAND
-If the machine does not let you have one, `cargo run --bin doctor` says why."
-    )
 }

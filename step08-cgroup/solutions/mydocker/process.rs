@@ -17,6 +17,10 @@ use nix::unistd::Pid;
 use crate::init;
 use crate::options::Options;
 
+/// What a refusal is about: EPERM, or ENOSPC at a limit.
+pub const MAKE_NAMESPACES: &str = "make namespaces (takes root or --rootless, and room in \
+    /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
+
 /// In bytes: what Rust, too, gives to a new thread.
 const STACK_SIZE: usize = 2 * 1024 * 1024;
 
@@ -37,7 +41,7 @@ pub fn clone_child(namespaces: CloneFlags, start: CloneCb) -> Result<Pid> {
     let child = unsafe { clone(start, &mut stack, namespaces, Some(libc::SIGCHLD)) };
     // The low byte of the flags is the signal that tells the parent of the child's end.
     // Without SIGCHLD there, waitpid(2) does not find it: ECHILD.
-    child.context("clone child into new namespaces")
+    child.context(MAKE_NAMESPACES)
 }
 
 /// Writes the container's PID on the host to `file`. If that is a FIFO, this waits until

@@ -416,8 +416,8 @@ impl Drop for Host {
 }
 
 const NEEDS_ROOT: &str = "\
-    this test needs root: run `cargo test` as root, or let cargo run the tests with \
-    CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E'";
+    this test needs root: run `cargo test` as root, or let cargo be root for the tests: \
+    `cargo run --bin doctor` shows how";
 
 impl Guard {
     fn enter() -> Result<Self> {

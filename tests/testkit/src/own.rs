@@ -27,7 +27,11 @@ pub const ALL: &[Promise] = promises! {
         fails_if_the_command_cannot_be_forked,
     ],
     2..=3 => [announces_the_command],
-    3..=8 => [says_what_to_do_without_root, fails_if_it_cannot_unshare],
+    3..=8 => [
+        says_what_to_do_without_root,
+        says_what_a_namespace_takes,
+        fails_if_it_cannot_unshare,
+    ],
     4..=8 => [
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
@@ -200,9 +204,31 @@ fn fails_if_the_command_cannot_be_forked(program: &Program) -> Result<()> {
     Ok(())
 }
 
+/// What is missing is root, or room below a limit that counts for root too.
+fn says_what_a_namespace_takes(program: &Program) -> Result<()> {
+    let (_exposed, path) = program.expose()?;
+    let at_limit = "echo 0 >/proc/sys/user/max_uts_namespaces && exec \"$0\" \"$@\"";
+    let cases: [(&[&str], &str); 2] = [
+        (
+            &["setpriv", "--bounding-set=-all"],
+            "Operation not permitted",
+        ),
+        (
+            &["unshare", "-r", "sh", "-c", at_limit],
+            "No space left on device",
+        ),
+    ];
+    for (prefix, errno) in cases {
+        let call = program.run(&["true"]).with_prefix(prefix).at(path.clone());
+        let needed = "takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`";
+        call.end()?.exits(125)?.complains(&[needed, errno])?;
+    }
+    Ok(())
+}
+
 /// EPERM is what one without root gets. Whatever it is, nothing may run without a namespace.
 fn fails_if_it_cannot_unshare(program: &Program) -> Result<()> {
-    fails(program, &refused(libc::SYS_unshare), "unshare")
+    fails(program, &refused(libc::SYS_unshare), "make namespaces")
 }
 
 fn fails_if_child_cannot_ask_for_its_end(program: &Program) -> Result<()> {

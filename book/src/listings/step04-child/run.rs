@@ -1,7 +1,7 @@
 /// Starts `child` in namespaces of its own.
 fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
-    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")
         .args(argv)

@@ -2,8 +2,7 @@
 fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
     // Our children will be in the new PID namespace. We stay where we are.
-    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)
-        .context("unshare the UTS and PID namespaces")?;
+    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID).context(MAKE_NAMESPACES)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")
         .args(argv)

@@ -11,5 +11,5 @@ fn clone_child(argv: &[OsString]) -> Result<Pid> {
     let child = unsafe { clone(start, &mut stack, flags, Some(libc::SIGCHLD)) };
     // The low byte of the flags is the signal that tells the parent of the child's end.
     // Without SIGCHLD there, waitpid(2) does not find it: ECHILD.
-    child.context("clone child into new UTS and PID namespaces")
+    child.context(MAKE_NAMESPACES)
 }

@@ -12,7 +12,7 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         announce("Running in child", &options.command)?;
     }
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
-    unshare(CloneFlags::CLONE_NEWCGROUP).context("unshare the cgroup namespace")?;
+    unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
     identity::set_hostname(options, id)?;
     if !options.host_network {
         network::bring_lo_up()?;

@@ -3,7 +3,7 @@ fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
     let id = draw_id()?;
     print(&id)?;
     announce("Running", argv)?;
-    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")
         .args(argv)

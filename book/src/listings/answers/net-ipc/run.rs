@@ -3,7 +3,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
     // The UTS namespace begins as a copy of the host's, the other two begin new.
     unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)
-        .context("unshare the UTS, network and IPC namespaces")?;
+        .context(MAKE_NAMESPACES)?;
     bring_lo_up()?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]))
 }

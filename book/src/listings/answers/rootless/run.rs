@@ -7,7 +7,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     // namespace. The kernel makes that one first: in it we have all capabilities, and as
     // the others belong to it, these are enough to make them.
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)
-        .context("unshare the user, UTS and PID namespaces")?;
+        .context(MAKE_NAMESPACES)?;
     map_ids(user, group)?;
     let child = Command::new("/proc/self/exe")
         .arg("child")

@@ -1,7 +1,7 @@
 /// Starts `child` in namespaces of its own, and does its part before that goes on.
 fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
     announce("Running", argv)?;
-    unshare(CloneFlags::CLONE_NEWUTS).context("unshare the UTS namespace")?;
+    unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
     // Of the two ends only the one to read from outlives exec. If `child` had the other
     // too, the pipe would never end for it: it would be waiting for itself.
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;

@@ -74,9 +74,7 @@ fn cannot_ask(why: &str) -> String {
         );
     }
     "\nThe tests from step 3 on need root. Be root yourself, or let cargo be root for\n\
-     the program that it starts:\n  \
-     CARGO_TARGET_<TRIPLE>_RUNNER='sudo -E' cargo run --bin progress -- PROGRAM\n\
-     <TRIPLE> is the host that `rustc -vV` names, in capitals, with _ for each -.\n"
+     the program that it starts: `cargo run --bin doctor` shows how.\n"
         .to_owned()
 }
 
