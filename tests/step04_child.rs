@@ -4,12 +4,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use testkit::answers::never_outlives_run;
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(4, "step04-child", own: [
         announces_the_command_twice,
         has_a_pid_of_the_host,
+        sync_pipe_never_outlives_run,
     ], exercises: [
         "named": wrong ["named-draws-twice" fails "has_the_first_12_characters_as_hostname"],
         "sync-pipe": wrong [
@@ -30,4 +32,9 @@ fn has_a_pid_of_the_host(program: &Program) -> Result<()> {
     let mut running = program.run_shell("echo $$; exec sleep 1000").start()?;
     let pid = program.host.find_process(&["sleep", "1000"])?;
     running.wait_for(&pid.to_string())
+}
+
+fn sync_pipe_never_outlives_run(program: &Program) -> Result<()> {
+    let calls = ["prctl", "read", "close", "fcntl", "sethostname"];
+    never_outlives_run(program, "sync-pipe", &calls)
 }

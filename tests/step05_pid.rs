@@ -3,8 +3,13 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+use testkit::answers::ends_as_the_command_if_nobody_can_be_told;
+use testkit::program::Program;
+
 fn main() -> ExitCode {
     testkit::suite!(5, "step05-pid", own: [
+        clone_ends_as_the_command_if_nobody_can_be_told,
     ], exercises: [
         "init": wrong [
             "init-reaps-only-its-child" fails "leaves_no_zombie",
@@ -20,4 +25,8 @@ fn main() -> ExitCode {
             "enter-without-a-child" fails "has_a_pid_inside",
         ],
     ])
+}
+
+fn clone_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
+    ends_as_the_command_if_nobody_can_be_told(program, "clone", &[])
 }

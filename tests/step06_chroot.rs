@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use testkit::own::{refuses_a_link_to_mount_on, takes_the_hosts_root};
+use testkit::answers::{
+    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, takes_the_hosts_root,
+};
 use testkit::program::{Call, Program};
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         rootfs_adds_a_program_with_its_libraries,
         rootfs_adds_device_files_once_it_is_root,
         pivot_root_refuses_a_link_to_mount_on,
+        pivot_root_refuses_a_folder_as_standard_input,
     ], exercises: [
         "escape": wrong [
             "escape-goes-along" fails "reads_a_file_outside",
@@ -216,4 +219,8 @@ fn expect_files(program: &Program, names: &[&str]) -> Result<()> {
 
 fn pivot_root_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
     refuses_a_link_to_mount_on(program, "pivot-root", &["proc"])
+}
+
+fn pivot_root_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
+    refuses_a_folder_as_standard_input(program, "pivot-root")
 }

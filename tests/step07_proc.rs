@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::own::refuses_a_link_to_mount_on;
+use testkit::answers::refuses_a_link_to_mount_on;
 use testkit::program::Program;
 
 fn main() -> ExitCode {

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use testkit::answers::{
+    ends_as_the_command_if_nobody_can_be_told, never_outlives_run,
+    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, takes_the_hosts_root,
+};
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
-use testkit::own::{refuses_a_link_to_mount_on, start_with_a_silent_child, takes_the_hosts_root};
+use testkit::own::start_with_a_silent_child;
 use testkit::program::{Program, Running};
 
 fn main() -> ExitCode {
@@ -29,6 +33,9 @@ fn main() -> ExitCode {
         tells_what_it_takes_to_make_a_cgroup,
         tries_again_to_remove_a_cgroup_that_is_busy,
         tells_which_cgroup_it_cannot_remove,
+        mydocker_never_outlives_run,
+        mydocker_refuses_a_folder_as_standard_input,
+        mydocker_ends_as_the_command_if_nobody_can_be_told,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -214,4 +221,26 @@ fn tells_which_cgroup_it_cannot_remove(program: &Program) -> Result<()> {
     // And if it cannot tell, its exit status is still the command's.
     start_busy(program, &UNHEARD)?.0.end()?.exits(143)?;
     Ok(())
+}
+
+fn mydocker_never_outlives_run(program: &Program) -> Result<()> {
+    let calls = [
+        "prctl",
+        "read",
+        "close",
+        "fcntl",
+        "sethostname",
+        "unshare",
+        "mount",
+        "pivot_root",
+    ];
+    never_outlives_run(program, "mydocker", &calls)
+}
+
+fn mydocker_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
+    refuses_a_folder_as_standard_input(program, "mydocker")
+}
+
+fn mydocker_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
+    ends_as_the_command_if_nobody_can_be_told(program, "mydocker", &["--verbose"])
 }

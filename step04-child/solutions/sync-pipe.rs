@@ -10,7 +10,7 @@ mod command;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, ExitCode};
@@ -18,7 +18,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::SigSet;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{pipe2, sethostname};
 
 const USAGE: &str = concat!(
@@ -104,10 +105,12 @@ fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         write_pid(child.id(), file)?;
     }
     // A byte says "go on". That the pipe ends must not: it also does when we are killed.
-    File::from(writer)
-        .write_all(b"!")
-        .context("tell child to go on")?;
-    command::wait(child)
+    let mut writer = File::from(writer);
+    writer.write_all(b"!").context("tell child to go on")?;
+    let status = command::wait(child);
+    // Our end was open until now. That is how `child` knows that we were there.
+    drop(writer);
+    status
 }
 
 /// Writes the container's PID on the host to `file`. If that is a FIFO, this waits until
@@ -126,6 +129,8 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     if env::var_os(MARK).is_none() {
         bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
     }
+    // Should `run` end while we wait, or at any time later, the kernel kills us.
+    set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
     if !is_told_to_go_on()? {
         // Whoever could be told why has ended.
         return Ok(ExitCode::from(125));
@@ -151,9 +156,18 @@ fn is_told_to_go_on() -> Result<bool> {
     // SAFETY: `run` has opened this descriptor for us, and nothing else here uses it. It is
     // closed at the end of this function, and so the command does not inherit it.
     let mut pipe = unsafe { File::from_raw_fd(number) };
+    let what = "wait for run to go on";
     // This returns 0, the end, as soon as nobody has the other end open any more.
-    let count = pipe.read(&mut [0]).context("wait for run to go on")?;
-    Ok(count == 1)
+    if pipe.read(&mut [0]).context(what)? == 0 {
+        return Ok(false);
+    }
+    // The byte outlives `run`, which may have been killed before we asked to be. But as long
+    // as `run` is there, it has its end open, and a second read(2) would wait: EAGAIN.
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(what)?;
+    match pipe.read(&mut [0]) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+        result => result.map(|_| false).context(what),
+    }
 }
 
 /// The new UTS namespace began as a copy of the host's.

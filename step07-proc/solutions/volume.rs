@@ -131,8 +131,9 @@ fn child(args: &[OsString]) -> Result<ExitCode> {
     let folders = open_folders(&volumes)?;
     enter_root()?;
     mount_proc()?;
-    for (volume, folder) in volumes.iter().zip(&folders) {
-        mount_volume(volume, folder)?;
+    // This closes each folder, too: else /proc/1/fd would have a way out.
+    for (volume, folder) in volumes.iter().zip(folders) {
+        mount_volume(volume, &folder)?;
     }
     command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
 }

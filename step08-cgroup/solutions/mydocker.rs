@@ -86,6 +86,7 @@ fn run(options: &Options) -> Result<u8> {
     let start = || isize::from(status(child(options, &id, gate.take())));
     let pid = process::clone_child(options.namespaces(), Box::new(start))?;
     if options.verbose {
+        // The container is there by now, and does not end with who could read this.
         writeln!(io::stderr(), "On the host, child is {pid}").ok();
     }
     if options.rootless {
@@ -99,8 +100,9 @@ fn run(options: &Options) -> Result<u8> {
     }
     // The limits are there before the command is, and hold for all that it starts.
     let _cgroups = limits::limit(pid, options)?;
-    // What `child` has taken was taken from its own copy of our memory.
-    gate.context("find the gate")?.open()?;
+    // What `child` has taken was taken from its own copy of our memory. It stays open until we
+    // end, however we end.
+    let _open = gate.context("find the gate")?.open()?;
     init::wait(pid, false)
 }
 
@@ -108,12 +110,13 @@ fn run(options: &Options) -> Result<u8> {
 fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended, it
     // kills all that is left in the PID namespace. If `run` has ended before this line, the
-    // gate never opens.
+    // gate tells.
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
     if !gate.context("find the gate")?.opens()? {
         // Whoever could be told why has ended.
         return Ok(125);
     }
+    process::close_inherited()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }

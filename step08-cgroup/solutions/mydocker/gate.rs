@@ -3,10 +3,10 @@
 //! Read: pipe(7).
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use anyhow::{Context, Result};
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 
 /// Both ends of a pipe. After clone(2) there are two such values, one in `run` and one in
@@ -26,12 +26,13 @@ impl Gate {
         })
     }
 
-    /// Lets `child` go on: for `run`.
-    pub fn open(self) -> Result<()> {
+    /// Lets `child` go on: for `run`, which has to keep what it gets as long as it lives.
+    pub fn open(self) -> Result<File> {
         let Self { reader, mut writer } = self;
         drop(reader);
         // A byte says "go on". That the pipe ends must not: it also does when we are killed.
-        writer.write_all(b"!").context("tell child to go on")
+        writer.write_all(b"!").context("tell child to go on")?;
+        Ok(writer)
     }
 
     /// Waits until `run` has done its part, or has ended before that: for `child`.
@@ -39,7 +40,16 @@ impl Gate {
         let Self { mut reader, writer } = self;
         // Or we would be waiting for ourselves: a pipe ends when nobody can write to it.
         drop(writer);
-        let count = reader.read(&mut [0]).context("wait for run to go on")?;
-        Ok(count == 1)
+        let what = "wait for run to go on";
+        if reader.read(&mut [0]).context(what)? == 0 {
+            return Ok(false);
+        }
+        // The byte outlives `run`. But as long as `run` is there, so is the end that it writes
+        // to, and a second read(2) would wait: EAGAIN.
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(what)?;
+        match reader.read(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+            result => result.map(|_| false).context(what),
+        }
     }
 }

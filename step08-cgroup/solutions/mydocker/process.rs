@@ -5,14 +5,17 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneCb, CloneFlags, clone};
 use nix::sys::signal::SigSet;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, close};
 
 use crate::init;
 use crate::options::Options;
@@ -53,6 +56,31 @@ pub fn write_pid(pid: Pid, file: &OsStr) -> Result<()> {
     fs::write(file, format!("{pid}\n"))
         .with_context(|| format!("write the PID to {}", file.to_string_lossy()))?;
     init::block_signals()
+}
+
+/// Closes what we have inherited beside standard input, output and error. A folder of the
+/// host would be a way out: for the command, and for all who look into /proc/1/fd.
+///
+/// Real runtimes call close_range(2), which is there from Linux 5.9 on.
+pub fn close_inherited() -> Result<()> {
+    let what = "list our descriptors in /proc/self/fd";
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd").context(what)? {
+        let name = entry.context(what)?.file_name();
+        numbers.push(name.to_string_lossy().parse::<RawFd>().context(what)?);
+    }
+    for number in numbers {
+        if number > 2 {
+            match close(number) {
+                // This was the list itself.
+                Err(Errno::EBADF) => {}
+                result => result.with_context(|| format!("close descriptor {number}"))?,
+            }
+        } else if Path::new(&format!("/proc/self/fd/{number}")).is_dir() {
+            bail!("descriptor {number} is a folder of the host, and so a way out");
+        }
+    }
+    Ok(())
 }
 
 /// The command, with an environment of its own.

@@ -12,6 +12,8 @@
 //! Nothing here knows how a program does what it does. With `CONTAINER=/path/to/program`
 //! in the environment the same tests are asked of a program in any language.
 
+#[cfg(feature = "suite")]
+pub mod answers;
 pub mod container;
 #[cfg(feature = "suite")]
 pub mod dependable;

@@ -2,7 +2,6 @@
 //! themselves, the word `child`, and what becomes of them if a system call fails.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
 use std::process;
 
 use anyhow::{Context, Result};
@@ -113,38 +112,6 @@ fn announces_pids(program: &Program) -> Result<()> {
 fn starts_the_command_as_pid_2(program: &Program) -> Result<()> {
     program.run_shell("echo $$").end()?.exits(0)?.prints("2")?;
     Ok(())
-}
-
-/// Answers whose root filesystem may be the root that they have.
-pub fn takes_the_hosts_root(program: &Program, answer: &str, options: &[&str]) -> Result<()> {
-    let answer = program.step.with_file_name(answer);
-    let call = program.run_with(options, &["sh", "-c", "cd /.. && pwd && ls -d usr"]);
-    let ended = call.at(answer).with_env("ROOTFS", "/").end()?;
-    ended.exits(0)?.prints("/\nusr")?;
-    program.host.expect_nothing_left()
-}
-
-/// Answers that mount something in the root filesystem: where that has a link, it would land
-/// elsewhere, or on top of `/`, where nobody sees it.
-pub fn refuses_a_link_to_mount_on(program: &Program, answer: &str, folders: &[&str]) -> Result<()> {
-    let rootfs = program.make_rootfs(&[])?;
-    let moved = rootfs.join("moved");
-    for folder in folders {
-        let place = rootfs.join(folder);
-        fs::rename(&place, &moved).context("make room")?;
-        for target in ["/", ".", "../tmp", "/dev", "dev/shm", "/usr"] {
-            symlink(target, &place).context("make a link")?;
-            let call = program.run(&["ls"]).with_env("ROOTFS", &rootfs);
-            let ended = call.at(program.step.with_file_name(answer)).end()?;
-            let path = format!("/{folder}");
-            ended
-                .exits(125)?
-                .complains(&[&path, "link", "make it a folder"])?;
-            fs::remove_file(&place).context("make room")?;
-        }
-        fs::rename(&moved, &place).context("move a folder back")?;
-    }
-    program.host.expect_nothing_left()
 }
 
 fn helps_by_a_short_word(program: &Program) -> Result<()> {

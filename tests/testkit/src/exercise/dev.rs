@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{major, minor};
 
+use crate::exercise::pivot_root::FOLDERS;
 use crate::exercise::{Exercise, checks};
 use crate::program::Program;
 use crate::rootfs;
@@ -170,9 +171,7 @@ fn makes_terminals_of_its_own(program: &Program) -> Result<()> {
 
 fn leaves_no_way_to_the_hosts(program: &Program) -> Result<()> {
     protect_rootfs(program)?;
-    // A folder that some process of the container has open, and another may enter.
-    let script = "for file in /proc/[0-9]*/fd/*; do test ! -d $file || echo $file; done; echo done";
-    let ended = program.run_shell(script).end()?;
+    let ended = program.run_shell(FOLDERS).end()?;
     let holds = !ended.stdout.lines().any(|line| line.starts_with("/proc/"));
     ended.exits(0)?.prints("done")?;
     ended.expected("no folder that is still open", holds)?;

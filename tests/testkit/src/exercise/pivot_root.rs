@@ -23,6 +23,7 @@ pub const EXERCISE: Exercise = Exercise {
         keeps_a_mount_of_the_command_inside,
         has_the_hosts_root_in_no_mount,
         keeps_escape_inside,
+        closes_a_folder_that_the_caller_has_open,
     ],
     dependable_except: Some(&[]),
 };
@@ -93,3 +94,16 @@ fn keeps_escape_inside(program: &Program) -> Result<()> {
     ended.expected("an `escape` that does not get to the file outside", holds)?;
     Ok(())
 }
+
+fn closes_a_folder_that_the_caller_has_open(program: &Program) -> Result<()> {
+    let open = ["sh", "-c", "exec 3</ 9</proc && exec \"$@\"", "sh"];
+    let ended = program.run_shell(FOLDERS).with_prefix(&open).end()?;
+    let holds = !ended.stdout.lines().any(|line| line.starts_with("/proc/"));
+    ended.exits(0)?.prints("done")?;
+    ended.expected("no folder that a process of the container has open", holds)?;
+    Ok(())
+}
+
+/// Tells which folders are open in some process of the container: another one may enter them.
+pub(crate) const FOLDERS: &str =
+    "for file in /proc/[0-9]*/fd/*; do test ! -d $file || echo $file; done; echo done";

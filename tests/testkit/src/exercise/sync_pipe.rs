@@ -9,12 +9,12 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
 
 use crate::exercise::{Exercise, checks};
-use crate::host::scaled;
+use crate::host::{eventually, scaled};
 use crate::program::{Program, Running};
 
 /// The exercise.
@@ -23,6 +23,7 @@ pub const EXERCISE: Exercise = Exercise {
     checks: checks![
         starts_the_command_once_the_pid_is_read,
         never_starts_the_command_if_run_ends_first,
+        never_starts_the_command_if_run_ends_before_child_goes_on,
         writes_the_pid_of_the_container_on_the_host,
         leaves_no_pipe_to_the_command,
         does_nothing_if_the_file_cannot_be_written,
@@ -62,6 +63,40 @@ fn never_starts_the_command_if_run_ends_first(program: &Program) -> Result<()> {
         ended.expected("a command that is never executed", !has_started)?;
         left.with_context(|| format!("after {signal} for `run`, with the PID not read yet"))?;
     }
+    Ok(())
+}
+
+/// What has been written to a pipe stays there when the writer has ended.
+fn never_starts_the_command_if_run_ends_before_child_goes_on(program: &Program) -> Result<()> {
+    let fifo = make_fifo(program)?;
+    let command = ["sh", "-c", "touch started; sleep 1000"];
+    let call = program.run_with(&["--pid-file", "fifo"], &command);
+    let mut running = call.start()?;
+    running.wait_until("`run` and a child that waits", |_| {
+        Ok((program.host.processes().len() >= 2).then_some(()))
+    })?;
+    // Time enough to begin to wait. Then `run` goes on, and the others cannot.
+    thread::sleep(scaled(100));
+    let run = running.pid();
+    let send = |signal| {
+        let others = program.host.processes().into_iter();
+        for pid in others.filter(|pid| *pid != run) {
+            // If it has ended, it needs no signal.
+            kill(Pid::from_raw(pid), signal).ok();
+        }
+    };
+    send(Signal::SIGSTOP);
+    read_pid(&mut running, &fifo)?;
+    thread::sleep(scaled(100));
+    running.signal(Signal::SIGKILL)?;
+    send(Signal::SIGCONT);
+    let ended = running.end()?;
+    // Of SIGKILL a cgroup may be left.
+    let all = || program.host.processes();
+    let gone = eventually("all to end", || all().is_empty().then_some(()));
+    let has_started = program.host.folder.path().join("started").exists();
+    ended.expected("a command that is never executed", !has_started)?;
+    ended.expected("no process that is left", gone.is_ok())?;
     Ok(())
 }
 

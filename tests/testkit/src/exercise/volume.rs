@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
+use crate::exercise::pivot_root::FOLDERS;
 use crate::exercise::{Exercise, checks};
 use crate::program::Program;
 
@@ -18,6 +19,7 @@ pub const EXERCISE: Exercise = Exercise {
         refuses_writes_if_read_only,
         mounts_several,
         keeps_the_mounts_inside,
+        leaves_no_folder_open,
         follows_links_as_the_command_does,
         gives_the_rest_to_the_command,
         refuses_a_folder_that_is_not_there,
@@ -94,6 +96,17 @@ fn keeps_the_mounts_inside(program: &Program) -> Result<()> {
     running.signal(Signal::SIGTERM)?;
     running.end()?;
     program.host.expect_unchanged(&before)
+}
+
+fn leaves_no_folder_open(program: &Program) -> Result<()> {
+    let folder = make_folder(program, "folder")?;
+    let volume = format!("{}:/root", folder.display());
+    let call = program.run_with(&["--volume", &volume], &["sh", "-c", FOLDERS]);
+    let ended = call.end()?;
+    let holds = !ended.stdout.lines().any(|line| line.starts_with("/proc/"));
+    ended.exits(0)?.prints("done")?;
+    ended.expected("no folder that a process of the container has open", holds)?;
+    Ok(())
 }
 
 fn follows_links_as_the_command_does(program: &Program) -> Result<()> {

@@ -2,12 +2,13 @@
 fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended, it
     // kills all that is left in the PID namespace. If `run` has ended before this line, the
-    // gate never opens.
+    // gate tells.
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
     if !gate.context("find the gate")?.opens()? {
         // Whoever could be told why has ended.
         return Ok(125);
     }
+    process::close_inherited()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }

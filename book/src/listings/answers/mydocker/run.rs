@@ -7,6 +7,7 @@ fn run(options: &Options) -> Result<u8> {
     let start = || isize::from(status(child(options, &id, gate.take())));
     let pid = process::clone_child(options.namespaces(), Box::new(start))?;
     if options.verbose {
+        // The container is there by now, and does not end with who could read this.
         writeln!(io::stderr(), "On the host, child is {pid}").ok();
     }
     if options.rootless {
@@ -20,7 +21,8 @@ fn run(options: &Options) -> Result<u8> {
     }
     // The limits are there before the command is, and hold for all that it starts.
     let _cgroups = limits::limit(pid, options)?;
-    // What `child` has taken was taken from its own copy of our memory.
-    gate.context("find the gate")?.open()?;
+    // What `child` has taken was taken from its own copy of our memory. It stays open until we
+    // end, however we end.
+    let _open = gate.context("find the gate")?.open()?;
     init::wait(pid, false)
 }

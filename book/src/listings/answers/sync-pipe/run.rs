@@ -18,8 +18,10 @@ fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         write_pid(child.id(), file)?;
     }
     // A byte says "go on". That the pipe ends must not: it also does when we are killed.
-    File::from(writer)
-        .write_all(b"!")
-        .context("tell child to go on")?;
-    command::wait(child)
+    let mut writer = File::from(writer);
+    writer.write_all(b"!").context("tell child to go on")?;
+    let status = command::wait(child);
+    // Our end was open until now. That is how `child` knows that we were there.
+    drop(writer);
+    status
 }
