@@ -56,6 +56,7 @@ pub const ALL: &[Promise] = promises! {
     8..=8 => [
         does_nothing_if_it_cannot_make_a_cgroup,
         does_nothing_if_it_cannot_write_to_its_cgroup,
+        does_nothing_if_no_cgroups_are_mounted,
     ],
 };
 
@@ -414,6 +415,15 @@ fn does_nothing_if_it_cannot_write_to_its_cgroup(program: &Program) -> Result<()
     let call = program.run(EXECUTED).with_prefix(&IN_NO_FOLDER_OF_ITS_OWN);
     does_nothing(program, call.at(path), &["Permission denied"])
 }
+
+fn does_nothing_if_no_cgroups_are_mounted(program: &Program) -> Result<()> {
+    // With a copy of the host's mounts.
+    let unmounted = ["unshare", "--mount", "sh", "-c", UNMOUNT_CGROUPS, "sh"];
+    let call = program.run(EXECUTED).with_prefix(&unmounted);
+    does_nothing(program, call, &["cgroup"])
+}
+
+const UNMOUNT_CGROUPS: &str = "umount --recursive /sys/fs/cgroup && exec \"$@\"";
 
 /// With this umask the program makes folders that not even root may enter.
 pub const IN_NO_FOLDER_OF_ITS_OWN: [&str; 6] = [
