@@ -14,6 +14,12 @@ use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
 use crate::host::{Snapshot, scaled, status_of};
+use crate::inherited::{
+    finds_the_command_in_its_own_root, leads_nowhere_outside_by_proc,
+    leaves_ignored_signals_to_the_caller, leaves_the_environment_to_the_caller,
+    leaves_umask_limits_and_priorities_to_the_caller, lets_setuid_programs_work,
+    opens_no_descriptor_for_the_command, starts_in_the_callers_folder,
+};
 use crate::program::{Call, Ended, Program};
 use crate::suite::{Promise, promises};
 
@@ -34,8 +40,13 @@ pub const ALL: &[Promise] = promises! {
         ends_with_126_if_the_command_cannot_be_executed,
         ends_with_127_if_nobody_can_be_told_why,
         passes_every_argument_on_unchanged,
+        leaves_the_environment_to_the_caller,
+        opens_no_descriptor_for_the_command,
+        leaves_umask_limits_and_priorities_to_the_caller,
+        lets_setuid_programs_work,
         leaves_no_signal_blocked_in_the_command,
         leaves_sigpipe_to_the_command,
+        leaves_ignored_signals_to_the_caller,
         leaves_ctrl_c_to_the_command,
         leaves_ctrl_backslash_to_the_command,
         stays_with_a_command_that_handles_ctrl_c,
@@ -45,14 +56,21 @@ pub const ALL: &[Promise] = promises! {
         leaves_nothing_behind,
         serves_twenty_at_once,
     ],
+    2..=5 => [starts_in_the_callers_folder],
     3..=8 => [does_nothing_without_root],
     3..=7 => [works_without_root_in_a_user_namespace],
     5..=8 => [
         leaves_no_process_behind_after_sigkill,
         ends_what_the_command_left_running,
     ],
-    6..=8 => [does_nothing_without_a_root_filesystem],
-    7..=8 => [does_nothing_if_proc_cannot_be_mounted],
+    6..=8 => [
+        does_nothing_without_a_root_filesystem,
+        finds_the_command_in_its_own_root,
+    ],
+    7..=8 => [
+        does_nothing_if_proc_cannot_be_mounted,
+        leads_nowhere_outside_by_proc,
+    ],
     8..=8 => [
         does_nothing_if_it_cannot_make_a_cgroup,
         does_nothing_if_it_cannot_write_to_its_cgroup,

@@ -153,7 +153,7 @@ fn has_the_root_filesystem_as_root_on_the_host(program: &Program) -> Result<()> 
     Ok(())
 }
 
-fn is_same_folder(one: &Path, other: &Path) -> Result<bool> {
+pub(crate) fn is_same_folder(one: &Path, other: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let one = fs::metadata(one).context("look at the command's root")?;
     let other = fs::metadata(other).context("look at the root filesystem")?;

@@ -22,6 +22,8 @@ pub mod exercise;
 #[cfg(feature = "suite")]
 pub mod host;
 #[cfg(feature = "suite")]
+mod inherited;
+#[cfg(feature = "suite")]
 pub mod lesson;
 #[cfg(feature = "suite")]
 pub mod own;

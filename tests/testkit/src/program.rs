@@ -2,16 +2,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -184,6 +186,7 @@ impl<'a> Call<'a> {
         };
         let words = self.to_string();
         self.program.host.remember(words.clone());
+        let _starting = STARTING.lock().expect("no thread panics with this lock");
         let child = self
             .command()
             .stdin(input)
@@ -207,8 +210,10 @@ impl<'a> Call<'a> {
         // On a dumb one bash writes what follows a command into the line of its prompt.
         self.env.push(("TERM".into(), "xterm".into()));
         let limit = u64::try_from(scaled(5_000).as_millis())?;
+        let _starting = STARTING.lock().expect("no thread panics with this lock");
         let session =
             spawn_command(self.command(), Some(limit)).with_context(|| format!("start {words}"))?;
+        keep_terminals_to_ourselves()?;
         Ok(Terminal {
             program: self.program,
             words,
@@ -246,6 +251,28 @@ impl<'a> Call<'a> {
             .envs(self.env.iter().cloned());
         command
     }
+}
+
+/// Held while a program is started, which inherits what is open then.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// Keeps our ends of all terminals from the programs of other tests: rexpect opens them without
+/// O_CLOEXEC.
+fn keep_terminals_to_ourselves() -> Result<()> {
+    for entry in fs::read_dir("/proc/self/fd").context("list our open files")? {
+        let path = entry.context("list our open files")?.path();
+        let number = path.file_name().and_then(OsStr::to_str);
+        let number = number.and_then(|number| number.parse().ok());
+        let is_terminal = fs::read_link(&path).is_ok_and(|target| target.ends_with("ptmx"));
+        if let Some(number) = number.filter(|_| is_terminal) {
+            #[expect(unsafe_code, reason = "rexpect keeps the file to itself")]
+            // SAFETY: this sets a flag that all our other files have from the start.
+            unsafe {
+                libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC)
+            };
+        }
+    }
+    Ok(())
 }
 
 /// The command line, as one would type it.
@@ -355,6 +382,14 @@ impl Running<'_> {
             pause = (pause * 2).min(Duration::from_millis(5));
         }
         self.take_down()
+    }
+
+    /// Fails, and tells what was run, expected and seen by then, unless `holds`.
+    pub fn expected(&mut self, what: &str, holds: bool) -> Result<()> {
+        if holds {
+            return Ok(());
+        }
+        bail!("ran:      {}\nexpected: {what}", self.words)
     }
 
     fn has_ended(&mut self) -> Result<bool> {

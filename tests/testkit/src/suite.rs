@@ -201,7 +201,11 @@ fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Ve
     if !exercise.parts().is_empty() {
         // Not as lessons: who asks for these, by that word, asks for those of the steps.
         let name = |_: &str, name: &str| format!("{prefix}steps::{name}");
-        trials.extend(promised(step, program, name));
+        let kept = promised(step, program, name).into_iter().filter(|trial| {
+            let except = exercise.dependable_except.unwrap_or_default();
+            !except.iter().any(|name| trial.name().ends_with(name))
+        });
+        trials.extend(kept);
     }
     trials
 }
@@ -226,7 +230,8 @@ fn checked(
 fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercise) -> Vec<Trial> {
     let program = Path::new(answer.program);
     let mut trials = asked(step, program, exercise);
-    if let Some(except) = exercise.dependable_except {
+    let is_asked_by_itself = !exercise.parts().is_empty();
+    if let Some(except) = exercise.dependable_except.filter(|_| !is_asked_by_itself) {
         let promises = dependable::ALL.iter();
         let kept = promises.filter(|p| p.steps.contains(&step.number) && !except.contains(&p.name));
         trials.extend(kept.map(|promise| {

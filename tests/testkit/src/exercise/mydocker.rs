@@ -18,8 +18,8 @@ pub const EXERCISE: Exercise = Exercise {
         keeps_a_link_that_goes_up_inside,
         refuses_what_is_no_option,
     ],
-    // They are asked with all else.
-    dependable_except: None,
+    // It does what `clean-env` does, also where nobody asks for it.
+    dependable_except: Some(&["leaves_the_environment_to_the_caller"]),
 };
 
 /// The other exercises, and what switches each on. Without: `enter` and `escape`, which are

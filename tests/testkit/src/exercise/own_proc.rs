@@ -24,6 +24,7 @@ pub const EXERCISE: Exercise = Exercise {
         "works_without_root_in_a_user_namespace",
         // There is none.
         "does_nothing_without_a_root_filesystem",
+        "finds_the_command_in_its_own_root",
         "does_nothing_if_proc_cannot_be_mounted",
     ]),
 };

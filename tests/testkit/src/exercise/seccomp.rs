@@ -17,7 +17,7 @@ pub const EXERCISE: Exercise = Exercise {
         has_a_filter_and_no_new_privileges,
         lets_all_else_work,
     ],
-    dependable_except: Some(&[]),
+    dependable_except: Some(&["lets_setuid_programs_work"]),
 };
 
 fn refuses_mount(program: &Program) -> Result<()> {
