@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         is_not_disturbed_by_a_cgroup_that_sigkill_left,
         mydocker_takes_the_hosts_root,
         mydocker_refuses_a_link_to_mount_on,
+        makes_nothing_where_the_cgroups_are_covered,
+        finds_the_cgroups_by_any_name,
         names_its_cgroup_after_its_pid_and_the_time,
         fails_if_the_cap_cannot_be_written,
         fails_if_child_cannot_join_the_cgroup,
@@ -243,4 +245,71 @@ fn mydocker_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> 
 
 fn mydocker_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
     ends_as_the_command_if_nobody_can_be_told(program, "mydocker", &["--verbose"])
+}
+
+/// The step, and the answers that have `cgroup.rs` or their own.
+const WITH_A_CGROUP: [&str; 5] = [
+    "step08-cgroup",
+    "memory",
+    "capabilities",
+    "seccomp",
+    "mydocker",
+];
+
+/// Finds where the pids controller is mounted, in a mount namespace that ends with the test.
+const POINT: &str = "point=$(findmnt -n -o TARGET -t cgroup -O pids | head -n1)
+    [ \"$point\" ] || point=$(findmnt -n -o TARGET -t cgroup2 | head -n1)
+    other=$(findmnt -n -o TARGET -t cgroup -O cpuset | head -n1)";
+
+fn makes_nothing_where_the_cgroups_are_covered(program: &Program) -> Result<()> {
+    let covers = [
+        "mount -t tmpfs none /sys/fs/cgroup; mkdir -p \"$point\"",
+        "mount -t tmpfs none \"$point\"",
+        "if [ \"$other\" ]; then mount --bind \"$other\" \"$point\"; \
+         else mount -t tmpfs none \"$point\"; fi",
+    ];
+    for (answer, cover) in WITH_A_CGROUP
+        .iter()
+        .flat_map(|a| covers.map(|cover| (a, cover)))
+    {
+        let script = format!(
+            "{POINT}\n{cover}\n\"$0\" \"$@\" & wait $!; status=$?
+            find \"$point\" -name \"container-$!-*\"; exit $status"
+        );
+        let call = program
+            .run(&["echo", "executed"])
+            .at(program.step.with_file_name(answer));
+        let ended = call
+            .with_prefix(&["unshare", "-m", "sh", "-c", &script])
+            .end()?;
+        ended
+            .exits(125)?
+            .complains(&["none is mounted, or another over it"])?;
+        let is_clean =
+            !ended.stdout.contains("/container-") && !ended.stdout.contains("\nexecuted");
+        ended.expected(
+            "no cgroup, no command, and nothing in their place",
+            is_clean,
+        )?;
+    }
+    program.host.expect_nothing_left()
+}
+
+/// Where it was is covered now; the mount that can be seen has a path of strange bytes.
+fn finds_the_cgroups_by_any_name(program: &Program) -> Result<()> {
+    let script = format!(
+        "{POINT}
+        place=$PWD/$(printf 'a b\\tc\\nd\\\\040\\377\\r')
+        mkdir -p \"$place\" && mount --bind \"$point\" \"$place\" && mount -t tmpfs none \"$point\" &&
+        exec \"$0\" \"$@\""
+    );
+    // The step alone: of the others, one has to find a second hierarchy.
+    let call = program.run_shell("cat /proc/self/cgroup");
+    let prefix = ["unshare", "-m", "sh", "-c", &script];
+    let running = call.with_prefix(&prefix).start()?;
+    let name = format!("/container-{}-", running.pid());
+    let ended = running.end()?;
+    let holds = ended.stdout.contains(&name);
+    ended.exits(0)?.expected("a cgroup of its own", holds)?;
+    program.host.expect_nothing_left()
 }

@@ -3,14 +3,17 @@
 //! Read: cgroups(7), and in the kernel's documentation `admin-guide/cgroup-v2.rst`
 //! and `admin-guide/cgroup-v1/pids.rst`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::{ffi::OsStringExt, fs::MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::stat::{major, minor};
 use nix::unistd::{AccessFlags, access};
 
 /// A cgroup of our own. It is removed when this value goes out of scope, on the way
@@ -72,15 +75,16 @@ pub fn join(path: &Path) -> Result<()> {
 /// /proc/self/cgroup says so: `8:pids:/`. The line of version 2 names none: `0::/`.
 fn find_parent() -> Result<PathBuf> {
     let cgroups = read(Path::new("/proc/self/cgroup"))?;
-    for line in cgroups.lines() {
+    let mut lines = cgroups.split('\n');
+    for line in lines.clone() {
         let controllers = line.split(':').nth(1).unwrap_or_default();
         if controllers.split(',').any(|name| name == "pids") {
             return Ok(find_mount("cgroup", "pids")?.point);
         }
     }
-    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    let own = lines.find_map(|line| line.strip_prefix("0::"));
     let own = own.context("find a cgroup of version 2 in /proc/self/cgroup")?;
-    Ok(find_writable(&find_mount("cgroup2", "")?, Path::new(own)))
+    Ok(find_writable(&find_mount("cgroup2", "")?, &to_path(own)))
 }
 
 /// A mounted cgroup hierarchy.
@@ -91,26 +95,46 @@ struct Mount {
 }
 
 /// Finds a mount by the type of its file system and one of its options, if that is
-/// not empty.
+/// not empty. It has to be seen: over a mount there may be another, and what we made in
+/// that would limit nothing.
 ///
 /// proc_pid_mountinfo(5): `36 31 0:33 ROOT POINT rw,relatime - TYPE SOURCE OPTIONS`
 fn find_mount(kind: &str, option: &str) -> Result<Mount> {
     let mounts = read(Path::new("/proc/self/mountinfo"))?;
-    let mount = mounts.lines().find_map(|line| {
+    let mount = mounts.split('\n').find_map(|line| {
         let (place, file_system) = line.split_once(" - ")?;
         let mut file_system = file_system.split(' ');
         let is_kind = file_system.next()? == kind;
         let mut options = file_system.nth(1)?.split(',');
-        let mut place = place.split(' ').skip(3).map(PathBuf::from);
+        let is_wanted = is_kind && (option.is_empty() || options.any(|o| o == option));
+        let mut place = place.split(' ').skip(2);
+        let device = place.next()?;
+        let mut place = place.map(|path| to_path(&unescaped(path)));
         let mount = Mount {
             root: place.next()?,
             point: place.next()?,
         };
-        (is_kind && (option.is_empty() || options.any(|o| o == option))).then_some(mount)
+        (is_wanted && device_of(&mount.point) == device).then_some(mount)
     });
     mount.with_context(|| {
-        format!("find a mounted {kind} file system {option} in /proc/self/mountinfo")
+        let what = format!("find a {kind} file system {option}");
+        format!(
+            "{}: none is mounted, or another over it; see cgroups(7)",
+            what.trim_end()
+        )
     })
+}
+
+/// In mountinfo a blank, a tab, a newline and a backslash are written so.
+fn unescaped(path: &str) -> String {
+    let path = path.replace("\\040", " ").replace("\\011", "\t");
+    path.replace("\\012", "\n").replace("\\134", "\\")
+}
+
+/// The device that the file at `path` is on, as mountinfo has it.
+fn device_of(path: &Path) -> String {
+    let device = fs::metadata(path).map_or(0, |file| file.dev());
+    format!("{}:{}", major(device), minor(device))
 }
 
 /// The topmost cgroup, from the mount point down to `own`, that we may write to.
@@ -167,11 +191,20 @@ fn refused(parent: &Path, error: &io::Error) -> String {
     format!("make a cgroup in {}: {error}{advice}", parent.display())
 }
 
+/// Reads a file of the kernel's. A path in it need not be UTF-8, so that each byte becomes
+/// a character: `to_path` makes it bytes again.
 fn read(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes.into_iter().map(char::from).collect())
 }
 
+fn to_path(text: &str) -> PathBuf {
+    OsString::from_vec(text.chars().map(|byte| byte as u8).collect()).into()
+}
+
+/// Writes to a file that the kernel has made: one that we made would limit nothing.
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("write {text} to {}", path.display()))
+    let file = fs::File::options().write(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("write {text} to {}", path.display()))
 }

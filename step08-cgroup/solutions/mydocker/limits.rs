@@ -2,13 +2,12 @@
 //!
 //! Read: cgroups(7).
 
-use std::fs;
 use std::io::{self, Write};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::unistd::Pid;
 
-use crate::cgroup::Cgroups;
+use crate::cgroup::{self, Cgroups};
 use crate::options::Options;
 
 /// The cap counts every process of the container, `child` too.
@@ -39,9 +38,7 @@ fn make_cgroups(child: Pid, options: &Options) -> Result<Cgroups> {
         cgroups.limit_cpus(cpus)?;
     }
     for cgroup in &cgroups.paths {
-        let procs = cgroup.join("cgroup.procs");
-        fs::write(&procs, child.to_string())
-            .with_context(|| format!("write {child} to {}", procs.display()))?;
+        cgroup::write(&cgroup.join("cgroup.procs"), &child.to_string())?;
     }
     Ok(cgroups)
 }

@@ -2,12 +2,13 @@
 //! of it hidden, and some that are made up of files.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::stat::{major, minor};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
@@ -89,17 +90,21 @@ impl Ward {
     /// Makes /proc and a cgroup file system of version 2 from files. `procs` and `enabled`
     /// are what its top says of itself.
     fn make_up(&self, procs: &str, enabled: &str) {
+        self.write("cgroup/cgroup.type", "domain\n");
         let cgroup = self.path("cgroup");
+        // What step 8 believes has to be on the device that is told.
+        let device = fs::metadata(&cgroup).expect("find the folder").dev();
         let mounts = format!(
             "20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
-             30 20 0:26 / {} rw shared:2 - cgroup2 cgroup2 rw\n",
+             30 20 {}:{} / {} rw shared:2 - cgroup2 cgroup2 rw\n",
+            major(device),
+            minor(device),
             cgroup.display()
         );
         self.write("proc/self/mountinfo", &mounts);
         self.write("proc/self/cgroup", "0::/\n");
         self.write("proc/self/uid_map", "0 0 4294967295\n");
         symlink(self.path("doctor"), self.path("proc/self/exe")).expect("make a link");
-        self.write("cgroup/cgroup.type", "domain\n");
         self.write("cgroup/cgroup.controllers", "cpu memory pids\n");
         self.write("cgroup/cgroup.procs", procs);
         self.write("cgroup/cgroup.subtree_control", enabled);
@@ -384,13 +389,13 @@ fn pids_are_not_enabled_for_a_trial() {
     let enabled = fs::read_to_string(ward.path("cgroup/cgroup.subtree_control"));
     assert_eq!(enabled.expect("read cgroup.subtree_control"), "cpu\n");
     assert_eq!(files(), before);
-    // Once they are, it is tried, and where they cannot be, too. Unlike a cgroup, this
-    // folder cannot be removed then.
+    // Once they are, it is tried, and where they cannot be, too. Unlike in a cgroup, there
+    // is no file for a cap then, and nobody makes one.
     for (name, text) in [("subtree_control", "cpu pids\n"), ("controllers", "cpu\n")] {
         ward.write(&format!("cgroup/cgroup.{name}"), text);
         let output = ward.shell(&format!("{ON_THE_MADE_UP} doctor"));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("remove the cgroup"), "{text}");
+        assert!(text.contains("pids.max:"), "{text}");
         ward.write("cgroup/cgroup.subtree_control", "cpu\n");
     }
 }

@@ -4,13 +4,14 @@
 /// /proc/self/cgroup says so: `8:pids:/`. The line of version 2 names none: `0::/`.
 fn find_parent() -> Result<PathBuf> {
     let cgroups = read(Path::new("/proc/self/cgroup"))?;
-    for line in cgroups.lines() {
+    let mut lines = cgroups.split('\n');
+    for line in lines.clone() {
         let controllers = line.split(':').nth(1).unwrap_or_default();
         if controllers.split(',').any(|name| name == "pids") {
             return Ok(find_mount("cgroup", "pids")?.point);
         }
     }
-    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    let own = lines.find_map(|line| line.strip_prefix("0::"));
     let own = own.context("find a cgroup of version 2 in /proc/self/cgroup")?;
-    Ok(find_writable(&find_mount("cgroup2", "")?, Path::new(own)))
+    Ok(find_writable(&find_mount("cgroup2", "")?, &to_path(own)))
 }
