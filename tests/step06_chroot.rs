@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use testkit::answers::{
-    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, takes_the_hosts_root,
+    deletes_a_folder_without_root, keeps_what_the_image_has, refuses_a_folder_as_standard_input,
+    refuses_a_link_to_mount_on, takes_the_hosts_root,
 };
 use testkit::program::{Call, Program};
 
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         rootfs_adds_device_files_once_it_is_root,
         pivot_root_refuses_a_link_to_mount_on,
         pivot_root_refuses_a_folder_as_standard_input,
+        overlay_keeps_what_the_image_has,
+        overlay_deletes_a_folder_without_root,
     ], exercises: [
         "escape": wrong [
             "escape-goes-along" fails "reads_a_file_outside",
@@ -223,4 +226,12 @@ fn pivot_root_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
 
 fn pivot_root_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
     refuses_a_folder_as_standard_input(program, "pivot-root")
+}
+
+fn overlay_keeps_what_the_image_has(program: &Program) -> Result<()> {
+    keeps_what_the_image_has(program, "overlay", &[])
+}
+
+fn overlay_deletes_a_folder_without_root(program: &Program) -> Result<()> {
+    deletes_a_folder_without_root(program, "overlay", &[])
 }

@@ -4,7 +4,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::answers::refuses_a_link_to_mount_on;
+use testkit::answers::{
+    keeps_what_a_mount_forbids, refuses_a_link_to_mount_on, refuses_a_volume_without_effect,
+    takes_along_what_is_mounted_below,
+};
 use testkit::program::Program;
 
 fn main() -> ExitCode {
@@ -12,6 +15,9 @@ fn main() -> ExitCode {
         shows_child_as_pid_1,
         has_as_many_processes_as_it_likes,
         dev_refuses_a_link_to_mount_on,
+        volume_refuses_a_volume_without_effect,
+        volume_keeps_what_a_mount_forbids,
+        volume_takes_along_what_is_mounted_below,
     ], exercises: [
         "volume": wrong [
             "volume-before-chroot" fails "follows_links_as_the_command_does",
@@ -54,4 +60,16 @@ fn has_as_many_processes_as_it_likes(program: &Program) -> Result<()> {
 
 fn dev_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
     refuses_a_link_to_mount_on(program, "dev", &["dev", "tmp"])
+}
+
+fn volume_refuses_a_volume_without_effect(program: &Program) -> Result<()> {
+    refuses_a_volume_without_effect(program, "volume")
+}
+
+fn volume_keeps_what_a_mount_forbids(program: &Program) -> Result<()> {
+    keeps_what_a_mount_forbids(program, "volume")
+}
+
+fn volume_takes_along_what_is_mounted_below(program: &Program) -> Result<()> {
+    takes_along_what_is_mounted_below(program, "volume")
 }

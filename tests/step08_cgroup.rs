@@ -11,8 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use testkit::answers::{
-    ends_as_the_command_if_nobody_can_be_told, never_outlives_run,
-    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, takes_the_hosts_root,
+    deletes_a_folder_without_root, ends_as_the_command_if_nobody_can_be_told,
+    keeps_what_a_mount_forbids, keeps_what_the_image_has, never_outlives_run,
+    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be,
+    refuses_a_volume_without_effect, refuses_what_an_option_cannot_mean,
+    takes_along_what_is_mounted_below, takes_the_hosts_root,
 };
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
@@ -38,6 +41,14 @@ fn main() -> ExitCode {
         mydocker_never_outlives_run,
         mydocker_refuses_a_folder_as_standard_input,
         mydocker_ends_as_the_command_if_nobody_can_be_told,
+        mydocker_refuses_a_volume_without_effect,
+        mydocker_keeps_what_a_mount_forbids,
+        mydocker_takes_along_what_is_mounted_below,
+        mydocker_refuses_a_user_that_cannot_be,
+        capabilities_refuses_a_user_that_cannot_be,
+        mydocker_keeps_what_the_image_has,
+        mydocker_deletes_a_folder_without_root,
+        mydocker_refuses_what_an_option_cannot_mean,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -312,4 +323,36 @@ fn finds_the_cgroups_by_any_name(program: &Program) -> Result<()> {
     let holds = ended.stdout.contains(&name);
     ended.exits(0)?.expected("a cgroup of its own", holds)?;
     program.host.expect_nothing_left()
+}
+
+fn mydocker_refuses_a_volume_without_effect(program: &Program) -> Result<()> {
+    refuses_a_volume_without_effect(program, "mydocker")
+}
+
+fn mydocker_keeps_what_a_mount_forbids(program: &Program) -> Result<()> {
+    keeps_what_a_mount_forbids(program, "mydocker")
+}
+
+fn mydocker_takes_along_what_is_mounted_below(program: &Program) -> Result<()> {
+    takes_along_what_is_mounted_below(program, "mydocker")
+}
+
+fn mydocker_refuses_a_user_that_cannot_be(program: &Program) -> Result<()> {
+    refuses_a_user_that_cannot_be(program, "mydocker")
+}
+
+fn capabilities_refuses_a_user_that_cannot_be(program: &Program) -> Result<()> {
+    refuses_a_user_that_cannot_be(program, "capabilities")
+}
+
+fn mydocker_keeps_what_the_image_has(program: &Program) -> Result<()> {
+    keeps_what_the_image_has(program, "mydocker", &["--overlay"])
+}
+
+fn mydocker_deletes_a_folder_without_root(program: &Program) -> Result<()> {
+    deletes_a_folder_without_root(program, "mydocker", &["--rootless", "--overlay"])
+}
+
+fn mydocker_refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
+    refuses_what_an_option_cannot_mean(program)
 }

@@ -67,11 +67,13 @@ fn parse(mut argv: &[OsString]) -> Result<(Option<&OsStr>, &[OsString])> {
     let mut name = None;
     while let [option, rest @ ..] = argv {
         match (option.as_bytes(), rest) {
-            (b"--name", [value, rest @ ..]) if !value.is_empty() => {
+            (b"--name", [value, rest @ ..]) if (1..=64).contains(&value.len()) => {
                 name = Some(value.as_os_str());
                 argv = rest;
             }
-            (b"--name", _) => bail!("expected a name after --name\n{USAGE}"),
+            (b"--name", _) => {
+                bail!("expected a name, of at most 64 bytes, after --name\n{USAGE}")
+            }
             (b"--", _) => {
                 argv = rest;
                 break;

@@ -12,6 +12,7 @@ mod command;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chroot;
@@ -26,7 +27,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::signal::Signal;
-use nix::unistd::sethostname;
+use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid, sethostname};
 
 use crate::cgroup::Cgroup;
 
@@ -120,6 +121,8 @@ fn split(user: &OsStr) -> Result<User> {
     let user = user.to_str().unwrap_or_default();
     let (uid, gid) = user.split_once(':').unwrap_or((user, user));
     match (uid.parse(), gid.parse()) {
+        // For setuid(2) that is -1, and means nobody.
+        (Ok(u32::MAX), _) | (_, Ok(u32::MAX)) => bail!("there is no user or group {}", u32::MAX),
         (Ok(uid), Ok(gid)) => Ok((uid, gid)),
         _ => bail!("expected UID or UID:GID, in numbers, after --user\n{USAGE}"),
     }
@@ -288,7 +291,23 @@ fn become_user(command: &mut Command) -> Result<()> {
     let user = env::var_os(USER).unwrap_or_default();
     if !user.is_empty() {
         let (uid, gid) = split(&user)?;
+        expect_user((uid, gid))?;
         command.uid(uid).gid(gid);
+    }
+    Ok(())
+}
+
+/// Fails unless the command can become this user. setuid(2) would tell that, too: in the
+/// command's process, where it would seem to be the command's fault.
+fn expect_user((uid, gid): User) -> Result<()> {
+    let groups = fs::read_to_string("/proc/self/setgroups").context("read /proc/self/setgroups")?;
+    // In a user namespace only those in its maps can be asked for. These two calls do not
+    // tell whether they have done something; but they do tell what was before.
+    setfsgid(Gid::from_raw(gid));
+    setfsuid(Uid::from_raw(uid));
+    let seen = (setfsuid(geteuid()).as_raw(), setfsgid(getegid()).as_raw());
+    if seen != (uid, gid) || groups == "deny\n" {
+        bail!("be user {uid} and group {gid}: this user namespace has no other than its own");
     }
     Ok(())
 }

@@ -25,10 +25,11 @@ usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
   --overlay         writes to the root filesystem are thrown away at the end
   --host-root       no root filesystem: the host's files, with a /proc of its own
   --volume HOST:CONTAINER[:ro]
-                    a folder of the host in the container
+                    a folder of the host in the container, below its /
   --network NAME    none, which is what you get without it, or the host's: host
 
-  --memory BYTES    for all processes together, without swap: 64M is 64 * 1024 * 1024
+  --memory BYTES    for all processes together, without swap: 64M is 64 * 1024 * 1024;
+                    6M at least
   --cpus NUMBER     of processors, 0.01 at least: 0.5 is half of one's time
   --cap-drop NAME   a capability less, such as SYS_ADMIN, or ALL
   --cap-add NAME    one that is kept after all
@@ -39,7 +40,7 @@ usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
 ROOTFS names the root filesystem; without it, that is the folder rootfs.";
 
 /// A user and a group, by their numbers.
-type User = (u32, u32);
+pub type User = (u32, u32);
 
 /// What the command line asks for.
 pub struct Options {
@@ -57,8 +58,8 @@ pub struct Options {
     /// In bytes.
     pub memory: Option<u64>,
     pub cpus: Option<f64>,
-    /// Those that are kept.
-    pub capabilities: capabilities::Set,
+    pub dropped: capabilities::Set,
+    pub added: capabilities::Set,
     pub seccomp: bool,
     pub verbose: bool,
     /// The command and its arguments: one word at least.
@@ -81,7 +82,8 @@ impl Default for Options {
             host_network: false,
             memory: None,
             cpus: None,
-            capabilities: capabilities::ALL,
+            dropped: 0,
+            added: 0,
             seccomp: false,
             verbose: false,
             command: Vec::new(),
@@ -103,6 +105,11 @@ impl Options {
         namespaces
     }
 
+    /// The capabilities that are kept, in whatever order they were named.
+    pub fn capabilities(&self) -> capabilities::Set {
+        !self.dropped | self.added
+    }
+
     /// Takes one option and its value.
     fn set(
         &mut self,
@@ -110,7 +117,7 @@ impl Options {
         words: &mut Words<impl Iterator<Item = OsString>>,
     ) -> Result<()> {
         match option {
-            "--name" => self.name = Some(words.name()),
+            "--name" => self.name = Some(name(words.name())?),
             "--pid-file" => self.pid_file = Some(words.value()?),
             "--env" => self.variables.push(variable(&words.value()?)?),
             "--workdir" => self.workdir = words.value()?.into(),
@@ -122,11 +129,11 @@ impl Options {
             "--network" => self.host_network = is_host_network(&words.value()?)?,
             "--memory" => self.memory = Some(bytes(&words.value()?)?),
             "--cpus" => self.cpus = Some(cpus(&words.value()?)?),
-            "--cap-drop" => self.capabilities &= !capability(&words.value()?)?,
-            "--cap-add" => self.capabilities |= capability(&words.value()?)?,
+            "--cap-drop" => self.dropped |= capability(&words.value()?)?,
+            "--cap-add" => self.added |= capability(&words.value()?)?,
             "--seccomp" => self.seccomp = true,
             "--verbose" => self.verbose = true,
-            _ => bail!("there is no option {option}\n{USAGE}"),
+            _ => bail!("there is no option `{option}`\n{USAGE}"),
         }
         Ok(())
     }
@@ -179,15 +186,21 @@ impl<I: Iterator<Item = OsString>> Words<I> {
     /// Reads an option, if one is next: `--option VALUE` or `--option=VALUE`.
     fn next_option(&mut self) -> bool {
         let word = self.rest.next_if(is_option).unwrap_or_default();
-        let mut parts = word.as_bytes().splitn(2, |byte| *byte == b'=');
-        let option = parts.next().unwrap_or_default();
+        if word.is_empty() || word == "--" {
+            return false;
+        }
+        // In `--=x` no name stands before the `=`, and so it is all of it that is no option.
+        let bytes = word.as_bytes();
+        let end = bytes.iter().skip(3).position(|byte| *byte == b'=');
+        let (option, value) = bytes.split_at(end.map_or(bytes.len(), |end| end + 3));
         self.option = String::from_utf8_lossy(option).into_owned();
-        self.value = parts.next().map(|value| OsStr::from_bytes(value).into());
-        !matches!(self.option.as_str(), "" | "--")
+        self.value = value.get(1..).map(|value| OsStr::from_bytes(value).into());
+        true
     }
 
     fn value(&mut self) -> Result<OsString> {
         let value = self.value.take().or_else(|| self.rest.next());
+        let value = value.filter(|value| !value.is_empty());
         value.with_context(|| format!("expected a value after {}\n{USAGE}", self.option))
     }
 
@@ -201,6 +214,14 @@ impl<I: Iterator<Item = OsString>> Words<I> {
 
 fn is_option(word: &OsString) -> bool {
     word.as_bytes().starts_with(b"-")
+}
+
+/// The kernel has room for a hostname of 64 bytes.
+fn name(name: OsString) -> Result<OsString> {
+    if name.len() > 64 {
+        bail!("expected a name of at most 64 bytes after --name\n{USAGE}");
+    }
+    Ok(name)
 }
 
 /// Splits KEY=VALUE at its first `=`.
@@ -220,6 +241,8 @@ fn user(text: &OsStr) -> Result<User> {
     let user = text.to_str().unwrap_or_default();
     let (uid, gid) = user.split_once(':').unwrap_or((user, user));
     match (uid.parse(), gid.parse()) {
+        // For setuid(2) that is -1, and means nobody.
+        (Ok(u32::MAX), _) | (_, Ok(u32::MAX)) => bail!("there is no user or group {}", u32::MAX),
         (Ok(uid), Ok(gid)) => Ok((uid, gid)),
         _ => bail!("expected UID or UID:GID, in numbers, after --user\n{USAGE}"),
     }
@@ -251,6 +274,9 @@ fn is_host_network(text: &OsStr) -> Result<bool> {
     }
 }
 
+/// The least memory that a container gets. In less it is killed before it starts.
+const MIN_MEMORY: u64 = 6 << 20;
+
 /// Reads a size: a number of bytes, or of K, M or G, each 1024 times the one before.
 fn bytes(text: &OsStr) -> Result<u64> {
     let text = text.to_str().unwrap_or_default();
@@ -263,15 +289,19 @@ fn bytes(text: &OsStr) -> Result<u64> {
         _ => 0,
     };
     let bytes = digits.parse().ok().and_then(|n: u64| n.checked_mul(unit));
-    let bytes = bytes.filter(|bytes| *bytes > 0);
-    bytes.with_context(|| format!("expected a size such as 64M after --memory\n{USAGE}"))
+    let bytes = bytes.filter(|bytes| *bytes >= MIN_MEMORY);
+    bytes.with_context(|| {
+        format!("expected a size such as 64M, and 6M at least, after --memory\n{USAGE}")
+    })
 }
 
 /// Reads a number of processors. The kernel gives out a thousandth of a second at least.
 fn cpus(text: &OsStr) -> Result<f64> {
     let cpus = text.to_str().and_then(|text| text.parse().ok());
     let cpus = cpus.filter(|cpus| (0.01..=10_000.0).contains(cpus));
-    cpus.with_context(|| format!("expected a number such as 0.5 after --cpus\n{USAGE}"))
+    cpus.with_context(|| {
+        format!("expected a number such as 0.5, and 0.01 at least, after --cpus\n{USAGE}")
+    })
 }
 
 fn capability(name: &OsStr) -> Result<capabilities::Set> {

@@ -15,10 +15,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneCb, CloneFlags, clone};
 use nix::sys::signal::SigSet;
-use nix::unistd::{Pid, close};
+use nix::unistd::{Gid, Pid, Uid, close, getegid, geteuid, setfsgid, setfsuid};
 
 use crate::init;
-use crate::options::Options;
+use crate::options::{Options, User};
 
 /// What a refusal is about: EPERM, or ENOSPC at a limit.
 pub const MAKE_NAMESPACES: &str = "make namespaces (takes root or --rootless, and room in \
@@ -79,6 +79,21 @@ pub fn close_inherited() -> Result<()> {
         } else if Path::new(&format!("/proc/self/fd/{number}")).is_dir() {
             bail!("descriptor {number} is a folder of the host, and so a way out");
         }
+    }
+    Ok(())
+}
+
+/// Fails unless the command can become this user. setuid(2) would tell that, too: in the
+/// command's process, where it would seem to be the command's fault.
+pub fn expect_user((uid, gid): User) -> Result<()> {
+    let groups = fs::read_to_string("/proc/self/setgroups").context("read /proc/self/setgroups")?;
+    // In a user namespace only those in its maps can be asked for. These two calls do not
+    // tell whether they have done something; but they do tell what was before.
+    setfsgid(Gid::from_raw(gid));
+    setfsuid(Uid::from_raw(uid));
+    let seen = (setfsuid(geteuid()).as_raw(), setfsgid(getegid()).as_raw());
+    if seen != (uid, gid) || groups == "deny\n" {
+        bail!("be user {uid} and group {gid}: this user namespace has no other than its own");
     }
     Ok(())
 }

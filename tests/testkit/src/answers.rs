@@ -1,12 +1,16 @@
 //! What only our own answers to the exercises show: what they do with input that no page asks
 //! another's program for, and when things go wrong.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::thread;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::libc;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -106,5 +110,229 @@ pub fn ends_as_the_command_if_nobody_can_be_told(
         let ended = call.at(program.step.with_file_name(answer)).end()?;
         ended.exits(code)?;
     }
+    Ok(())
+}
+
+/// Answers with volumes: one that the command would not see is a mistake.
+pub fn refuses_a_volume_without_effect(program: &Program, answer: &str) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    symlink("..", rootfs.join("up")).context("make a link")?;
+    let volume = |place: &str| format!("--volume={}:{place}", program.host.folder.path().display());
+    let separate = |word: String| {
+        let (option, value) = word.split_once('=').unwrap_or_default();
+        [option.to_owned(), value.to_owned()]
+    };
+    for (places, words) in [
+        (&["/"][..], "on /"),
+        (&["//"], "on /"),
+        (&["/.."], "on /"),
+        (&["/up"], "on /"),
+        (&["/usr/.."], "on /"),
+        (&["/proc"], "on /proc"),
+        (&["/proc/self/cwd"], "on /"),
+        (&["/root", "/root"], "on /root"),
+        (&["/root", "/up/root"], "on /root"),
+        (&["/usr/bin", "/usr"], "on /usr"),
+        (&["/nowhere"], "/nowhere"),
+    ] {
+        let options: Vec<String> = places
+            .iter()
+            .flat_map(|place| separate(volume(place)))
+            .collect();
+        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+        options.push("--");
+        let call = program.run_with(&options, &["echo", "executed"]);
+        let call = call.at(program.step.with_file_name(answer));
+        let ended = call.with_env("ROOTFS", &rootfs).end()?;
+        ended.exits(125)?.complains(&[words])?;
+    }
+    Ok(())
+}
+
+/// Answers with volumes: a volume that is read-only forbids what the folder's mount does.
+pub fn keeps_what_a_mount_forbids(program: &Program, answer: &str) -> Result<()> {
+    let folder = program.host.make_folder()?;
+    let options = "nosuid,nodev,noexec,nosymfollow,noatime,nodiratime";
+    // mount(8) does not know nosymfollow before 2.37.
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let flags = flags | MsFlags::MS_NOATIME | MsFlags::MS_NODIRATIME;
+    let flags = flags | MsFlags::from_bits_retain(libc::MS_NOSYMFOLLOW);
+    let none = None::<&str>;
+    mount(Some("none"), folder.path(), Some("tmpfs"), flags, none).context("mount a tmpfs")?;
+    let volume = format!("{}:/root:ro", folder.path().display());
+    let command = ["cat", "/proc/self/mountinfo"];
+    let call = program.run_with(&["--volume", &volume], &command);
+    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    umount2(folder.path(), MntFlags::MNT_DETACH).context("unmount the tmpfs")?;
+    let mut lines = ended.stdout.lines();
+    let line = lines.find(|line| line.split(' ').nth(4) == Some("/root"));
+    let seen: Vec<&str> = line
+        .and_then(|line| line.split(' ').nth(5))
+        .unwrap_or_default()
+        .split(',')
+        .collect();
+    let holds = options
+        .split(',')
+        .chain(["ro"])
+        .all(|option| seen.contains(&option));
+    let what = format!("a mount on /root with the options ro,{options}");
+    ended.exits(0)?.expected(&what, holds)?;
+    Ok(())
+}
+
+/// Answers with volumes: without root, a mount cannot be left behind.
+pub fn takes_along_what_is_mounted_below(program: &Program, answer: &str) -> Result<()> {
+    let folder = program.host.folder.path().join("folder");
+    fs::create_dir_all(folder.join("below")).context("make a folder")?;
+    program.host.mount_tmpfs(&folder.join("below"), "1m")?;
+    fs::write(folder.join("below/file"), "from below\n").context("write a file")?;
+    for prefix in [&[][..], &["unshare", "-r"]] {
+        let command = ["cat", "/root/below/file"];
+        let call = program.run_with(&["--volume", "folder:/root"], &command);
+        let call = call
+            .with_prefix(prefix)
+            .at(program.step.with_file_name(answer));
+        call.end()?.exits(0)?.prints("from below")?;
+    }
+    let command = ["ls", "/root/below"];
+    let call = program.run_with(&["--volume", "folder:/root:ro"], &command);
+    let call = call
+        .with_prefix(&["unshare", "-r"])
+        .at(program.step.with_file_name(answer));
+    call.end()?
+        .exits(125)?
+        .complains(&["without root", "mount below"])?;
+    umount2(&folder.join("below"), MntFlags::MNT_DETACH).context("unmount the tmpfs")?;
+    Ok(())
+}
+
+/// Answers with `--user`: a user that the command cannot be is not the command's fault.
+pub fn refuses_a_user_that_cannot_be(program: &Program, answer: &str) -> Result<()> {
+    for (user, prefix) in [
+        ("4294967295", &[][..]),
+        ("4294967295:0", &[]),
+        ("0:4294967295", &[]),
+        ("4294967296", &[]),
+        ("-1", &[]),
+        ("1000:", &[]),
+        (":1000", &[]),
+        ("", &[]),
+        ("root", &[]),
+        ("1000", &["unshare", "-r"]),
+    ] {
+        let call = program.run_with(&["--user", user], &["echo", "executed"]);
+        let call = call
+            .with_prefix(prefix)
+            .at(program.step.with_file_name(answer));
+        let ended = call.end()?;
+        ended.exits(125)?.complains(&["user"])?;
+        let holds = !ended.stdout.lines().any(|line| line == "executed");
+        ended.expected("a command that is not executed", holds)?;
+    }
+    Ok(())
+}
+
+/// Answers with an overlay: it forbids what the image's mount does, and its root belongs to
+/// whom the image's does.
+pub fn keeps_what_the_image_has(program: &Program, answer: &str, options: &[&str]) -> Result<()> {
+    let rootfs = program.make_rootfs(&[])?;
+    chown(&rootfs, Some(1234), Some(2345)).context("give the image away")?;
+    fs::set_permissions(&rootfs, Permissions::from_mode(0o3751)).context("set its rights")?;
+    let image = program.host.expose(&rootfs)?;
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let none = None::<&str>;
+    mount(none, image.path(), none, flags, none).context("remount the image")?;
+    let script = "stat -c '%u %g %a' / && grep -q ' / / [^ ]*nosuid,nodev[^ ]* ' \
+                  /proc/self/mountinfo && echo kept";
+    let script = format!("test -e /proc/self || mount -t proc proc /proc; {script}");
+    let call = program.run_with(options, &["sh", "-c", &script]);
+    let call = call.at(program.step.with_file_name(answer));
+    let ended = call.with_env("ROOTFS", image.path()).end()?;
+    ended.exits(0)?.prints("1234 2345 3751\nkept")?;
+    Ok(())
+}
+
+/// Answers with an overlay: without root, too, a folder of the image can be deleted, and made
+/// anew, and is empty then.
+pub fn deletes_a_folder_without_root(
+    program: &Program,
+    answer: &str,
+    options: &[&str],
+) -> Result<()> {
+    if !tmpfs_has_attributes(program)? {
+        return Ok(());
+    }
+    let script = "rm -r /etc && mkdir /etc && ls -A /etc && echo empty";
+    let call = program.run_with(options, &["sh", "-c", script]);
+    let call = call.at(program.step.with_file_name(answer));
+    let ended = call.with_prefix(&["unshare", "-r"]).end()?;
+    ended.exits(0)?.prints("empty")?;
+    let holds = ended.stderr.is_empty();
+    ended.expected("no complaint", holds)?;
+    Ok(())
+}
+
+/// Only from Linux 6.6 on a tmpfs has attributes that are anybody's.
+fn tmpfs_has_attributes(program: &Program) -> Result<bool> {
+    let file = program.host.make_file()?;
+    #[expect(unsafe_code, reason = "nix has no function for it")]
+    // SAFETY: fsetxattr(2) reads a name that ends with a 0, and no byte of a value.
+    let result = unsafe {
+        libc::fsetxattr(
+            file.as_raw_fd(),
+            c"user.test".as_ptr(),
+            c"".as_ptr().cast(),
+            0,
+            0,
+        )
+    };
+    match Errno::result(result) {
+        Err(Errno::EOPNOTSUPP) => Ok(false),
+        result => Ok(result.map(|_| true)?),
+    }
+}
+
+/// `mydocker`: what an option cannot mean, it says, with a cure.
+pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
+    let long = "x".repeat(65);
+    for (options, words) in [
+        (&["--=x"][..], "`--=x`"),
+        (&["--="], "`--=`"),
+        (&["-"], "`-`"),
+        (&["--memory", "1"], "6M at least"),
+        (&["--memory", "0"], "6M at least"),
+        (&["--memory", "-64M"], "6M at least"),
+        (&["--memory", "5M"], "6M at least"),
+        (&["--memory", "64MB"], "such as 64M"),
+        (&["--memory", "18446744073709551616"], "such as 64M"),
+        (&["--memory="], "--memory"),
+        (&["--cpus", "0"], "0.01 at least"),
+        (&["--cpus", "nan"], "such as 0.5"),
+        (&["--cpus", "inf"], "such as 0.5"),
+        (&["--cpus", "-1"], "such as 0.5"),
+        (&["--cpus="], "--cpus"),
+        (&["--name", &long], "64 bytes"),
+        (&["--env", "=x"], "KEY=VALUE"),
+        (&["--env", "KEY"], "KEY=VALUE"),
+        (&["--env="], "--env"),
+        (&["--pid-file", ""], "--pid-file"),
+        (&["--workdir", ""], "--workdir"),
+        (&["--network", ""], "--network"),
+        (&["--network", "bridge"], "none or host"),
+        (&["--cap-add", ""], "--cap-add"),
+        (&["--cap-drop", "NOTHING"], "ALL"),
+        (&["--overlay="], "--overlay"),
+    ] {
+        let call = program.run_with(options, &["echo", "executed"]);
+        let call = call.at(program.step.with_file_name("mydocker"));
+        let ended = call.end()?;
+        ended.exits(125)?.complains(&[words, "usage"])?;
+        ended.expected("nothing on standard output", ended.stdout.is_empty())?;
+    }
+    // The order of these two is not asked for.
+    let options = ["--cap-add", "CHOWN", "--cap-drop", "ALL"];
+    let call = program.run_with(&options, &["grep", "CapBnd", "/proc/self/status"]);
+    let ended = call.at(program.step.with_file_name("mydocker")).end()?;
+    ended.exits(0)?.prints("CapBnd:\t0000000000000001")?;
     Ok(())
 }
