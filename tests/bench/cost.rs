@@ -47,13 +47,6 @@ mod report;
 #[expect(dead_code, reason = "nothing here joins a cgroup")]
 mod cgroup;
 
-#[path = "../../step06-chroot/src/bin/rootfs.rs"]
-#[expect(
-    dead_code,
-    reason = "only its function `make` is called, not its `main`"
-)]
-mod rootfs;
-
 /// 300 starts of each program, in rounds so short that all see the same machine.
 const ROUNDS: usize = 30;
 const RUNS: &str = "10";

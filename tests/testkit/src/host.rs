@@ -27,6 +27,7 @@ use nix::unistd::{Pid, gethostname, sethostname};
 use tempfile::TempDir;
 
 use crate::cgroup::Cgroups;
+use crate::mountinfo::{self, Mount};
 
 /// More than any honest test needs, and few enough for any machine.
 const MAX_PROCESSES: u32 = 200;
@@ -520,22 +521,21 @@ const MADE_UP: &[&str] = &[
 /// A test may delete /etc/passwd, since the program is to have a root filesystem of its own,
 /// or one whose changes are thrown away. The one that is tested may have neither.
 fn make_files_read_only() -> Result<()> {
-    let mounts = fs::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
-    for line in String::from_utf8_lossy(&mounts).lines() {
-        // proc_pid_mountinfo(5): `36 31 0:33 ROOT POINT rw,relatime - TYPE SOURCE OPTIONS`
-        let (place, file_system) = line.split_once(" - ").context("parse mountinfo")?;
-        let mut place = place.split(' ').skip(4);
-        let point = place.next().context("find a mount point")?;
-        let point = point.replace("\\040", " ").replace("\\134", "\\");
-        let kept = place.next().context("find the options of a mount")?;
-        let kind = file_system.split(' ').next().unwrap_or_default();
-        if MADE_UP.contains(&kind) {
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    for Mount {
+        point,
+        options,
+        kind,
+        ..
+    } in mounts
+    {
+        if MADE_UP.contains(&kind.as_str()) {
             continue;
         }
-        match remount(Path::new(&point), MsFlags::MS_RDONLY | kept_flags(kept)) {
+        match remount(&point, MsFlags::MS_RDONLY | kept_flags(&options)) {
             // Nobody can reach it: another mount lies on top, or it is another user's (FUSE).
-            Err(Errno::EACCES | Errno::EINVAL | Errno::ENOENT) if point != "/" => {}
-            result => result.with_context(|| format!("make {point} read-only"))?,
+            Err(Errno::EACCES | Errno::EINVAL | Errno::ENOENT) if point != Path::new("/") => {}
+            result => result.with_context(|| format!("make {} read-only", point.display()))?,
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::host::eventually;
+use crate::mountinfo;
 use crate::program::{Ended, Program, Running};
 use crate::suite::{Promise, promises};
 
@@ -179,16 +180,10 @@ pub(crate) fn sees_only_its_own_processes(program: &Program) -> Result<()> {
 
 fn mounts_proc_without_setuid_devices_and_programs(program: &Program) -> Result<()> {
     let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
-    let line = ended
-        .stdout
-        .lines()
-        .rfind(|line| line.split(' ').nth(4) == Some("/proc"));
-    let options = line
-        .and_then(|line| line.split(' ').nth(5))
-        .unwrap_or_default();
-    let holds = ["nosuid", "nodev", "noexec"]
-        .iter()
-        .all(|option| options.split(',').any(|seen| seen == *option));
+    let mounts = mountinfo::parse(ended.stdout.as_bytes()).into_iter();
+    let proc = mounts.rev().find(|mount| mount.point == Path::new("/proc"));
+    let options = ["nosuid", "nodev", "noexec"];
+    let holds = proc.is_some_and(|proc| options.iter().all(|option| proc.is(option)));
     ended
         .exits(0)?
         .expected("/proc mounted nosuid, nodev and noexec", holds)?;

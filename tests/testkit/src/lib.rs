@@ -2,6 +2,7 @@
 //!
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
 //!   that it could harm.
+//! - [`mountinfo`]: the list of mounts, read as the kernel writes it.
 //! - [`container`]: the program under test, as the user names it.
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
 //! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
@@ -25,6 +26,7 @@ pub mod host;
 mod inherited;
 #[cfg(feature = "suite")]
 pub mod lesson;
+pub mod mountinfo;
 #[cfg(feature = "suite")]
 pub mod own;
 #[cfg(feature = "suite")]
@@ -42,12 +44,3 @@ pub mod suite;
     reason = "the testkit lets a shell join, and limits processes only"
 )]
 mod cgroup;
-
-/// Makes root filesystems: the program that the chapter of step 6 is about.
-#[cfg(feature = "suite")]
-#[path = "../../../step06-chroot/src/bin/rootfs.rs"]
-#[expect(
-    dead_code,
-    reason = "only its function `make` is called, not its `main`"
-)]
-mod rootfs;

@@ -20,7 +20,6 @@ use nix::unistd::Pid;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::host::{Exposed, Host, scaled};
-use crate::rootfs;
 
 /// A program under test on a host of its own.
 pub struct Program {

@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::exercise::{self, Exercise};
 use crate::host::{self, Host};
 use crate::program::Program;
-use crate::{container, dependable, lesson, own, rootfs};
+use crate::{container, dependable, lesson, own};
 
 /// A test: a promise about a program, as a function that fails when it is broken.
 pub type Check = fn(&Program) -> Result<()>;
@@ -335,7 +335,7 @@ pub fn provide_rootfs(scratch: &Path) -> Result<PathBuf> {
     // only root's has device files.
     let mut hasher = DefaultHasher::new();
     geteuid().as_raw().hash(&mut hasher);
-    include_str!("../../../step06-chroot/src/bin/rootfs.rs").hash(&mut hasher);
+    rootfs::SOURCE.hash(&mut hasher);
     let path = scratch.join(format!("rootfs-{:016x}", hasher.finish()));
     fs::create_dir_all(scratch).context("make the folder for the tests")?;
     let lock = path.with_extension("lock");

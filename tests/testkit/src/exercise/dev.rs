@@ -11,8 +11,8 @@ use nix::sys::stat::{major, minor};
 
 use crate::exercise::pivot_root::FOLDERS;
 use crate::exercise::{Exercise, checks};
+use crate::mountinfo::{self, Mount};
 use crate::program::Program;
-use crate::rootfs;
 
 /// The exercise.
 pub const EXERCISE: Exercise = Exercise {
@@ -51,14 +51,10 @@ fn mounts_small_file_systems(program: &Program) -> Result<()> {
         ("/dev/shm", "tmpfs"),
         ("/tmp", "tmpfs"),
     ] {
-        let is_it = |line: &str| {
-            let (place, file_system) = line.split_once(" - ").unwrap_or_default();
-            let mut place = place.split(' ').skip(4);
-            let is_there =
-                place.next() == Some(path) && file_system.split(' ').next() == Some(kind);
-            is_there && place.next().unwrap_or_default().contains("nosuid")
+        let is_it = |mount: &Mount| {
+            mount.point == Path::new(path) && mount.kind == kind && mount.is("nosuid")
         };
-        let holds = ended.stdout.lines().any(is_it);
+        let holds = mountinfo::parse(ended.stdout.as_bytes()).iter().any(is_it);
         let what = format!("a {kind} on {path}, nosuid");
         ended.exits(0)?.expected(&what, holds)?;
     }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::exercise::{Exercise, checks};
+use crate::mountinfo::{self, Mount};
 use crate::program::Program;
 
 /// The exercise.
@@ -49,11 +50,12 @@ fn shows_the_container_only_to_ps(program: &Program) -> Result<()> {
 }
 
 fn leaves_no_other_proc_beneath(program: &Program) -> Result<()> {
-    let on_proc = |line: &&str| line.split(' ').nth(4) == Some("/proc");
-    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").context("read mountinfo")?;
-    let most = mounts.lines().filter(on_proc).count();
+    let on_proc = |mount: &&Mount| mount.point == Path::new("/proc");
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let most = mounts.iter().filter(on_proc).count();
     let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
-    let count = ended.stdout.lines().filter(on_proc).count();
+    let seen = mountinfo::parse(ended.stdout.as_bytes());
+    let count = seen.iter().filter(on_proc).count();
     let what = format!("{most} mount on /proc, as on the host, and not {count}");
     ended.exits(0)?.expected(&what, count <= most)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! After step 6: another root, instead of a way down from the old one.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -9,6 +10,7 @@ use crate::lesson::{
     keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside, sees_only_its_own_processes,
     shows_the_root_filesystem_as_root, starts_in_the_new_root,
 };
+use crate::mountinfo::{self, Mount};
 use crate::program::{Program, by_any_name};
 
 /// The exercise. Some of it is what step 7 teaches.
@@ -38,48 +40,24 @@ fn takes_the_root_filesystem_by_any_name(program: &Program) -> Result<()> {
 }
 
 fn has_the_hosts_root_in_no_mount(program: &Program) -> Result<()> {
-    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").context("read mountinfo")?;
-    let mut mounts = mounts.lines().map(Mount::from);
-    let host = mounts.find(|mount| mount.point == Some("/"));
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let mut mounts = mounts.into_iter();
+    let host = mounts.find(|mount| mount.point == Path::new("/"));
     let host = host.context("find the host's root in mountinfo")?;
     let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
-    let seen: Vec<Mount> = ended.stdout.lines().map(Mount::from).collect();
-    let holds = !seen.iter().any(|mount| mount.is_of(&host));
+    let seen = mountinfo::parse(ended.stdout.as_bytes());
+    let is_it = |mount: &Mount| (&mount.device, &mount.root) == (&host.device, &host.root);
+    let holds = !seen.iter().any(is_it);
     let what = format!(
         "no mount of {} on {}, which is the host's root",
-        host.folder.unwrap_or_default(),
-        host.device.unwrap_or_default()
+        host.root.display(),
+        host.device
     );
     ended.exits(0)?.expected(&what, holds)?;
-    let count = seen.iter().filter(|mount| mount.point == Some("/")).count();
+    let at_root = |mount: &&Mount| mount.point == Path::new("/");
+    let count = seen.iter().filter(at_root).count();
     ended.expected("one mount on /", count == 1)?;
     Ok(())
-}
-
-/// What a line of mountinfo says: the device, the folder of it that is mounted, and where
-/// (proc_pid_mountinfo(5)).
-struct Mount<'a> {
-    device: Option<&'a str>,
-    folder: Option<&'a str>,
-    point: Option<&'a str>,
-}
-
-impl<'a> From<&'a str> for Mount<'a> {
-    fn from(line: &'a str) -> Self {
-        let mut fields = line.split(' ').skip(2);
-        Self {
-            device: fields.next(),
-            folder: fields.next(),
-            point: fields.next(),
-        }
-    }
-}
-
-impl Mount<'_> {
-    /// Is the same folder mounted here and there?
-    fn is_of(&self, other: &Mount) -> bool {
-        (self.device, self.folder) == (other.device, other.folder)
-    }
 }
 
 fn keeps_escape_inside(program: &Program) -> Result<()> {

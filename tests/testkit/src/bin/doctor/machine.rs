@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{AccessFlags, access, geteuid};
+use testkit::mountinfo::{self, Mount};
 
 /// The number of CAP_SYS_ADMIN in the sets of /proc/PID/status (capabilities(7)).
 const CAP_SYS_ADMIN: u32 = 21;
@@ -135,27 +136,8 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     paths.find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
 }
 
-/// A line of /proc/self/mountinfo: see proc_pid_mountinfo(5).
-struct Mount {
-    /// What of its file system is mounted.
-    root: PathBuf,
-    point: PathBuf,
-    /// `shared:N`, `master:N`, `unbindable`, or nothing, which means private.
-    propagation: String,
-    kind: String,
-    options: String,
-}
-
-impl Mount {
-    /// Whether this is the hierarchy of version 1 with the pids controller.
-    fn has_first_pids(&self) -> bool {
-        self.kind == "cgroup" && self.options.split(',').any(|option| option == "pids")
-    }
-}
-
 fn mounts() -> Vec<Mount> {
-    let mounts = read("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().filter_map(parse_mount).collect()
+    mountinfo::read("/proc/self/mountinfo").unwrap_or_default()
 }
 
 /// What /proc/self/mountinfo says of how `/` passes mounts on. In a chroot, `/` need not
@@ -164,20 +146,7 @@ pub fn propagation_of_root() -> Option<String> {
     let mounts = mounts().into_iter();
     // The last one lies on top.
     let root = mounts.rev().find(|mount| mount.point == Path::new("/"))?;
-    Some(root.propagation)
-}
-
-fn parse_mount(line: &str) -> Option<Mount> {
-    let (place, file_system) = line.split_once(" - ")?;
-    let mut place = place.split(' ').skip(3);
-    let mut file_system = file_system.split(' ');
-    Some(Mount {
-        root: place.next()?.into(),
-        point: place.next()?.into(),
-        propagation: place.skip(1).collect::<Vec<_>>().join(" "),
-        kind: file_system.next()?.into(),
-        options: file_system.nth(1)?.into(),
-    })
+    Some(root.tags.join(" "))
 }
 
 /// How cgroups are laid out, and where the hierarchy is that counts processes.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
+use testkit::mountinfo::{self, Mount};
 
 /// A process by its folder in the host's /proc.
 pub struct Process {
@@ -130,22 +131,24 @@ impl Process {
             return Some(root);
         }
         // By name it is the top of its own tree of mounts: what is mounted there?
-        let mount = self
-            .mounts()?
-            .into_iter()
-            .rfind(|mount| mount.point == "/")?;
-        let is_whole = mount.root == "/";
-        Some(if is_whole { mount.kind } else { mount.root }.into())
+        let mount = self.mount_of_root()?;
+        let is_whole = mount.root == Path::new("/");
+        Some(if is_whole {
+            mount.kind.into()
+        } else {
+            mount.root
+        })
     }
 
     /// Its mounts, as far as they lie below its root.
     pub fn mounts(&self) -> Option<Vec<Mount>> {
-        Some(
-            self.text("mountinfo")?
-                .lines()
-                .filter_map(Mount::parse)
-                .collect(),
-        )
+        mountinfo::read(self.path("mountinfo")).ok()
+    }
+
+    /// What lies on top at its `/`.
+    pub fn mount_of_root(&self) -> Option<Mount> {
+        let mut mounts = self.mounts()?.into_iter();
+        mounts.rfind(|mount| mount.point == Path::new("/"))
     }
 
     /// The device files that it finds in /dev.
@@ -181,49 +184,16 @@ impl Process {
         let first = find("pids");
         let path = Path::new(first.or_else(|| find(""))?);
         let is_hierarchy = |mount: &Mount| match first {
-            Some(_) => mount.kind == "cgroup" && mount.options.split(',').any(|o| o == "pids"),
+            Some(_) => mount.has_first_pids(),
             None => mount.kind == "cgroup2",
         };
         let mounts = ourselves().mounts()?.into_iter();
         // Where a part of the hierarchy lies on top of the whole, that part is what is seen.
         let mount = mounts
             .filter(|mount| is_hierarchy(mount) && path.starts_with(&mount.root))
-            .max_by_key(|mount| mount.root.len())?;
+            .max_by_key(|mount| mount.root.components().count())?;
         let path = path.strip_prefix(&mount.root).ok()?;
-        let point = PathBuf::from(mount.point);
+        let point = mount.point;
         Some((point.join(path), point))
-    }
-}
-
-/// A line of mountinfo.
-pub struct Mount {
-    /// The folder of the file system that is seen at the mount point.
-    pub root: String,
-    pub point: String,
-    pub is_read_only: bool,
-    /// The number of its peer group: what is mounted below it appears at all peers.
-    pub shared: Option<String>,
-    /// The file system's type.
-    pub kind: String,
-    options: String,
-}
-
-impl Mount {
-    /// proc_pid_mountinfo(5): `36 31 0:33 ROOT POINT rw,relatime shared:1 - TYPE SOURCE OPTIONS`
-    fn parse(line: &str) -> Option<Self> {
-        let (place, file_system) = line.split_once(" - ")?;
-        let place: Vec<&str> = place.split(' ').collect();
-        let mut file_system = file_system.split(' ').map(str::to_owned);
-        Some(Self {
-            root: (*place.get(3)?).to_owned(),
-            point: (*place.get(4)?).to_owned(),
-            is_read_only: place.get(5)?.split(',').any(|option| option == "ro"),
-            shared: place
-                .iter()
-                .skip(6)
-                .find_map(|tag| Some(tag.strip_prefix("shared:")?.to_owned())),
-            kind: file_system.next()?,
-            options: file_system.nth(1)?,
-        })
     }
 }

@@ -301,7 +301,11 @@ impl Look {
     fn common_peers(&self) -> Option<String> {
         let groups = |process: &Process| -> Option<BTreeSet<String>> {
             let mounts = process.mounts()?.into_iter();
-            Some(mounts.filter_map(|mount| mount.shared).collect())
+            let tags = mounts.flat_map(|mount| mount.tags);
+            Some(
+                tags.filter_map(|tag| Some(tag.strip_prefix("shared:")?.to_owned()))
+                    .collect(),
+            )
         };
         let inside = groups(self.process.as_ref()?)?;
         inside.intersection(&groups(&self.ours)?).next().cloned()
@@ -402,7 +406,6 @@ fn kernel(name: &str) -> Option<String> {
 
 /// Can nothing be written to its `/`?
 fn is_read_only(process: &Process) -> Option<bool> {
-    let mut mounts = process.mounts()?.into_iter();
-    let root = mounts.rfind(|mount| mount.point == "/");
-    Some(root.is_some_and(|mount| mount.is_read_only))
+    process.mounts()?;
+    Some(process.mount_of_root().is_some_and(|mount| mount.is("ro")))
 }
