@@ -158,7 +158,7 @@ const NOTE: Type = Type {
 };
 const CODE: Type = Type {
     family: "monospace",
-    size: 4.5,
+    size: 4.3,
     colour: INK,
     bold: false,
 };
