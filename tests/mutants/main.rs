@@ -1,0 +1,246 @@
+//! Changes the steps in small ways, one at a time, and tells which changes no test notices.
+//!
+//! ```text
+//! cargo run -p step08-cgroup --example mutants                     all steps
+//! cargo run -p step08-cgroup --example mutants step05-pid          one, or some
+//! cargo run -p step08-cgroup --example mutants step08-cgroup/cgroup.rs COMMAND...
+//! ```
+//!
+//! Each mutant is built in a copy of the sources, and asked what its step's suite asks. The
+//! programs are kept. With a COMMAND, which may run in a machine of `tests/vm`, those of one
+//! file are put in the step's place, one after the other, and the command has to fail.
+//!
+//! A mutant that lives is told, and why that does not matter if `alive.txt` says so: there,
+//! a paragraph is a mutant, and below it the reason.
+
+mod mutate;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const STEPS: [&str; 8] = [
+    "step01-run",
+    "step02-exec",
+    "step03-uts",
+    "step04-child",
+    "step05-pid",
+    "step06-chroot",
+    "step07-proc",
+    "step08-cgroup",
+];
+
+/// What became of a mutant.
+enum Fate {
+    /// This failed.
+    Caught(String),
+    Alive,
+}
+
+fn main() -> Result<ExitCode> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    env::set_current_dir(top.canonicalize()?).context("enter the repository")?;
+    let args: Vec<String> = env::args().skip(1).collect();
+    let mut score = Score::new()?;
+    match args.split_first() {
+        Some((file, command)) if file.contains('/') => try_kept(file, command, &mut score)?,
+        _ => {
+            copy_sources()?;
+            for (number, step) in STEPS.iter().enumerate() {
+                if args.is_empty() || args.iter().any(|arg| arg == step) {
+                    let before = number.checked_sub(1).map(|before| STEPS[before]);
+                    try_step(step, before, &mut score)?;
+                }
+            }
+        }
+    }
+    println!("{} caught, {} alive", score.caught, score.alive);
+    Ok(ExitCode::from(u8::from(score.alive > 0)))
+}
+
+/// How many there are of each kind, without those that do not matter.
+struct Score {
+    caught: u32,
+    alive: u32,
+    /// What may live, and why.
+    reasons: BTreeMap<String, String>,
+}
+
+impl Score {
+    fn new() -> Result<Self> {
+        let text = fs::read_to_string("tests/mutants/alive.txt").context("read alive.txt")?;
+        let paragraphs = text.split("\n\n").filter_map(|text| text.split_once('\n'));
+        let reasons = paragraphs.map(|(what, why)| (what.to_owned(), why.replace('\n', " ")));
+        Ok(Self {
+            caught: 0,
+            alive: 0,
+            reasons: reasons.collect(),
+        })
+    }
+
+    fn add(&mut self, what: &str, fate: Fate) {
+        match fate {
+            Fate::Caught(by) => {
+                self.caught += 1;
+                println!("caught  {what}, by {by}");
+            }
+            Fate::Alive => match self
+                .reasons
+                .get(what.split_once('/').map_or(what, |(_, what)| what))
+            {
+                Some(why) => println!("alike   {what}: {why}"),
+                None => {
+                    self.alive += 1;
+                    println!("ALIVE   {what}");
+                }
+            },
+        }
+    }
+}
+
+/// A folder beside the build that all others use.
+fn folder() -> PathBuf {
+    PathBuf::from("target/mutants")
+}
+
+/// Copies all files that git knows to `target/mutants/tree`.
+fn copy_sources() -> Result<()> {
+    let list = Command::new("git").args(["ls-files", "-z"]).output();
+    let list = String::from_utf8(list.context("run git ls-files")?.stdout)?;
+    for file in list
+        .split_terminator('\0')
+        .filter(|file| Path::new(file).is_file())
+    {
+        let to = folder().join("tree").join(file);
+        fs::create_dir_all(to.parent().context("find a folder")?).context("make a folder")?;
+        fs::copy(file, &to).with_context(|| format!("copy {file}"))?;
+    }
+    Ok(())
+}
+
+/// `cargo ARGS...` in the copy.
+fn cargo(args: &[&str]) -> Result<std::process::Output> {
+    let target = env::current_dir()?.join(folder()).join("target");
+    let output = Command::new("cargo")
+        .args(args)
+        .current_dir(folder().join("tree"))
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .output();
+    output.context("run cargo")
+}
+
+fn try_step(step: &str, before: Option<&str>, score: &mut Score) -> Result<()> {
+    let suite = build_suite(step)?;
+    let suite = suite.to_str().context("name the suite")?;
+    let skipped = ["exercise::", "answer::", "bites::"].map(|kind| ["--skip", kind]);
+    let suite = [&[suite], skipped.as_flattened()].concat();
+    let fate = ask(&suite)?;
+    ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
+
+    for file in ["cgroup.rs", "command.rs", "main.rs"] {
+        let path = Path::new(step).join("src").join(file);
+        let Ok(source) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let before = before.map(|before| fs::read_to_string(format!("{before}/src/{file}")));
+        let before = before.and_then(Result::ok).unwrap_or_default();
+        let kept = folder().join(step).join(file);
+        fs::create_dir_all(&kept).context("make a folder")?;
+        let mutated = folder().join("tree").join(&path);
+        for (number, mutant) in mutate::mutants(&source, &before)?.iter().enumerate() {
+            fs::write(&mutated, &mutant.source).context("write a mutant")?;
+            let what = format!("{step}/{file} {}", mutant.what);
+            if cargo(&["build", "-p", step, "--bin", step])?
+                .status
+                .success()
+            {
+                let kept = kept.join(number.to_string());
+                fs::copy(program(step), &kept).context("keep a program")?;
+                fs::write(kept.with_extension("txt"), &what).context("keep its name")?;
+                score.add(&what, ask(&suite)?);
+            }
+        }
+        fs::write(&mutated, &source).context("undo a change")?;
+    }
+    Ok(())
+}
+
+/// Builds a step's tests, and makes a link to them: `target/mutants/STEP/suite`.
+fn build_suite(step: &str) -> Result<PathBuf> {
+    let kept = folder().join(step);
+    fs::remove_dir_all(&kept).ok();
+    fs::create_dir_all(&kept).context("make a folder")?;
+    let test = step.replace('-', "_");
+    let built = cargo(&["test", "--no-run", "-p", step, "--test", &test])?;
+    let said = String::from_utf8_lossy(&built.stderr);
+    ensure!(built.status.success(), "build the tests of {step}: {said}");
+    // `Executable ../tests/step05_pid.rs (PATH)`
+    let path = said
+        .rsplit_once('(')
+        .and_then(|(_, end)| end.split_once(')'));
+    let (path, _) = path.context("find the tests in what cargo said")?;
+    let link = kept.join("suite");
+    symlink(path, &link).context("make a link")?;
+    Ok(link)
+}
+
+/// Where the suite expects the program.
+fn program(step: &str) -> PathBuf {
+    folder().join("target/debug").join(step)
+}
+
+/// Puts the programs that were kept of a file, such as `step08-cgroup/cgroup.rs`, to a test.
+fn try_kept(file: &str, command: &[String], score: &mut Score) -> Result<()> {
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let (step, _) = file.split_once('/').context("find the step")?;
+    let kept = folder().join(file);
+    for number in 0..1000 {
+        let kept = kept.join(number.to_string());
+        let Ok(what) = fs::read_to_string(kept.with_extension("txt")) else {
+            continue;
+        };
+        // A new file: the one that is there may be executed just now.
+        fs::remove_file(program(step)).context("make room for a program")?;
+        fs::copy(&kept, program(step)).context("copy a program")?;
+        score.add(&what, ask(&command)?);
+    }
+    Ok(())
+}
+
+/// Runs a command, until it ends or the first of its tests has failed.
+fn ask(command: &[&str]) -> Result<Fate> {
+    let mut tests = Command::new(command[0])
+        .args(&command[1..])
+        .env("CARGO_TARGET_DIR", folder().join("target"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("run {}", command[0]))?;
+    let output = tests.stdout.take().context("read the tests' output")?;
+    let failed = BufReader::new(output)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let (name, _) = line.strip_prefix("test ")?.split_once("... FAILED")?;
+            Some(name.trim().to_owned())
+        });
+    if failed.is_some() {
+        // It ends what it has started.
+        kill(Pid::from_raw(i32::try_from(tests.id())?), Signal::SIGTERM).ok();
+    }
+    let status = tests.wait().context("wait for the tests")?;
+    Ok(match failed {
+        Some(name) => Fate::Caught(name),
+        None if status.success() => Fate::Alive,
+        None => Fate::Caught(status.to_string()),
+    })
+}
