@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo run -p step08-cgroup --example mutants                     all steps
-//! cargo run -p step08-cgroup --example mutants step05-pid          one, or some
+//! cargo run -p step08-cgroup --example mutants step05-pid          one step, or one file:
+//! cargo run -p step08-cgroup --example mutants step08-cgroup/cgroup.rs
 //! cargo run -p step08-cgroup --example mutants step08-cgroup/cgroup.rs COMMAND...
 //! ```
 //!
@@ -11,7 +12,7 @@
 //! file are put in the step's place, one after the other, and the command has to fail.
 //!
 //! A mutant that lives is told, and why that does not matter if `alive.txt` says so: there,
-//! a paragraph is a mutant, and below it the reason.
+//! the reason is indented, and stands below the mutants that it is for.
 
 mod mutate;
 
@@ -50,15 +51,16 @@ fn main() -> Result<ExitCode> {
     env::set_current_dir(top.canonicalize()?).context("enter the repository")?;
     let args: Vec<String> = env::args().skip(1).collect();
     let mut score = Score::new()?;
-    match args.split_first() {
-        Some((file, command)) if file.contains('/') => try_kept(file, command, &mut score)?,
-        _ => {
+    match args.as_slice() {
+        [file, command @ ..] if !command.is_empty() => try_kept(file, command, &mut score)?,
+        wanted => {
             copy_sources()?;
-            for (number, step) in STEPS.iter().enumerate() {
-                if args.is_empty() || args.iter().any(|arg| arg == step) {
-                    let before = number.checked_sub(1).map(|before| STEPS[before]);
-                    try_step(step, before, &mut score)?;
+            let mut before = "";
+            for step in STEPS {
+                if wanted.iter().all(|wanted| wanted.starts_with(step)) {
+                    try_step(step, before, wanted.first(), &mut score)?;
                 }
+                before = step;
             }
         }
     }
@@ -77,12 +79,21 @@ struct Score {
 impl Score {
     fn new() -> Result<Self> {
         let text = fs::read_to_string("tests/mutants/alive.txt").context("read alive.txt")?;
-        let paragraphs = text.split("\n\n").filter_map(|text| text.split_once('\n'));
-        let reasons = paragraphs.map(|(what, why)| (what.to_owned(), why.replace('\n', " ")));
+        let mut reasons = BTreeMap::new();
+        for paragraph in text.split("\n\n") {
+            let (why, mutants): (Vec<&str>, Vec<&str>) =
+                paragraph.lines().partition(|line| line.starts_with(' '));
+            let why = why
+                .iter()
+                .map(|line| line.trim())
+                .collect::<Vec<_>>()
+                .join(" ");
+            reasons.extend(mutants.iter().map(|what| (what.to_string(), why.clone())));
+        }
         Ok(Self {
             caught: 0,
             alive: 0,
-            reasons: reasons.collect(),
+            reasons,
         })
     }
 
@@ -138,7 +149,7 @@ fn cargo(args: &[&str]) -> Result<std::process::Output> {
     output.context("run cargo")
 }
 
-fn try_step(step: &str, before: Option<&str>, score: &mut Score) -> Result<()> {
+fn try_step(step: &str, before: &str, wanted: Option<&String>, score: &mut Score) -> Result<()> {
     let suite = build_suite(step)?;
     let suite = suite.to_str().context("name the suite")?;
     let skipped = ["exercise::", "answer::", "bites::"].map(|kind| ["--skip", kind]);
@@ -147,12 +158,14 @@ fn try_step(step: &str, before: Option<&str>, score: &mut Score) -> Result<()> {
     ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
 
     for file in ["cgroup.rs", "command.rs", "main.rs"] {
+        if wanted.is_some_and(|wanted| !format!("{step}/{file}").starts_with(wanted)) {
+            continue;
+        }
         let path = Path::new(step).join("src").join(file);
         let Ok(source) = fs::read_to_string(&path) else {
             continue;
         };
-        let before = before.map(|before| fs::read_to_string(format!("{before}/src/{file}")));
-        let before = before.and_then(Result::ok).unwrap_or_default();
+        let before = fs::read_to_string(format!("{before}/src/{file}")).unwrap_or_default();
         let kept = folder().join(step).join(file);
         fs::create_dir_all(&kept).context("make a folder")?;
         let mutated = folder().join("tree").join(&path);

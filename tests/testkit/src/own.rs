@@ -34,6 +34,7 @@ pub const ALL: &[Promise] = promises! {
     4..=8 => [
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
+        fails_if_run_cannot_print,
         fails_if_child_cannot_print,
         fails_if_the_hostname_cannot_be_set,
     ],
@@ -242,6 +243,23 @@ fn fails(program: &Program, refused: &Refused, operation: &str) -> Result<()> {
     let before = program.host.snapshot()?;
     let ended = refuse::start(program.run(EXECUTED), refused)?.end()?;
     has_done_nothing(program, &before, &ended, &[operation])
+}
+
+/// Although `child` could print its line, which is longer than that of `run`.
+fn fails_if_run_cannot_print(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    // With this command and a PID of one digit, the line of `run` has less than 4096 bytes,
+    // but not by much, and that of `child` has no less: what is written is told apart so.
+    let long = "x".repeat(4077 - "echo executed ".len());
+    let call = program.run(EXECUTED).with_arg(long.as_ref());
+    let call = call.with_prefix(&["unshare", "--pid", "--fork"]);
+    let almost_4096_bytes = (2, 0x1ff0, 0x0ff0);
+    let refused = refused(libc::SYS_write).with(almost_4096_bytes);
+    let ended = refuse::start(call, &refused)?.end()?;
+    let words = ["write to standard output", "Input/output error"];
+    has_done_nothing(program, &before, &ended, &words)?;
+    ended.expected("no word of `child`", ended.stdout.is_empty())?;
+    Ok(())
 }
 
 fn fails_if_child_cannot_print(program: &Program) -> Result<()> {
