@@ -15,7 +15,7 @@ use testkit::answers::{
     keeps_what_a_mount_forbids, keeps_what_the_image_has, never_outlives_run,
     refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be,
     refuses_a_volume_without_effect, refuses_what_an_option_cannot_mean,
-    takes_along_what_is_mounted_below, takes_the_hosts_root,
+    refuses_what_reaches_beyond, takes_along_what_is_mounted_below, takes_the_hosts_root,
 };
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         mydocker_keeps_what_the_image_has,
         mydocker_deletes_a_folder_without_root,
         mydocker_refuses_what_an_option_cannot_mean,
+        answers_refuse_what_reaches_beyond,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -234,6 +235,11 @@ fn tells_which_cgroup_it_cannot_remove(program: &Program) -> Result<()> {
     // And if it cannot tell, its exit status is still the command's.
     start_busy(program, &UNHEARD)?.0.end()?.exits(143)?;
     Ok(())
+}
+
+fn answers_refuse_what_reaches_beyond(program: &Program) -> Result<()> {
+    refuses_what_reaches_beyond(program, "seccomp", &[])?;
+    refuses_what_reaches_beyond(program, "mydocker", &["--seccomp"])
 }
 
 fn mydocker_never_outlives_run(program: &Program) -> Result<()> {

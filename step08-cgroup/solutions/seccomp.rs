@@ -44,7 +44,8 @@ const CGROUP: &str = "CGROUP_TO_JOIN";
 const MAX_PROCESSES: u32 = 20;
 
 /// The system calls that are refused: what changes the machine, and not the container alone.
-/// Docker's list is longer, and it is of the calls that are allowed.
+/// Such a list ages: each new call is allowed until somebody thinks of it. So Docker's is one of
+/// the calls that are allowed, and much longer.
 const REFUSED: &[libc::c_long] = &[
     // Mounts, and since Linux 5.2 there is a second way to make them.
     libc::SYS_mount,
@@ -57,6 +58,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_fsmount,
     libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
     // Namespaces.
     libc::SYS_unshare,
     libc::SYS_setns,
@@ -66,21 +68,59 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
-    // The clock, and the swap space.
+    libc::SYS_syslog,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    // The clock, the swap space, and what is counted for users.
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
     libc::SYS_adjtimex,
     libc::SYS_clock_adjtime,
     libc::SYS_swapon,
     libc::SYS_swapoff,
-    // Keys, which are in no namespace, and files by their number, in any folder.
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    // Keys, which are in no namespace, and files of any folder: by their number, or as soon as
+    // somebody opens them.
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
     libc::SYS_open_by_handle_at,
+    libc::SYS_fanotify_init,
+    // The terminal, which is the host's.
+    libc::SYS_vhangup,
+    // Requests that no filter sees, and page faults that wait for as long as one likes: both
+    // have helped many an attack on the kernel.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_userfaultfd,
 ];
+
+/// Since Linux 6.15, and since 5.2 the number of a new call is the same on all architectures.
+const OPEN_TREE_ATTR: libc::c_long = 467;
+
+/// musl's headers for aarch64 do not have it.
+const KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
+    320
+} else {
+    294
+};
+
+/// The flags of clone(2) that make namespaces.
+const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET;
 
 fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
@@ -200,33 +240,70 @@ fn refuse_system_calls() -> Result<()> {
     Ok(())
 }
 
-/// Writes the filter: a program for a small machine with one register. It can load a part of
-/// `seccomp_data`, compare, jump forward, and return an answer.
-fn filter() -> Result<Vec<libc::sock_filter>> {
-    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-    let is_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    let is_at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
-    let answer = libc::BPF_RET | libc::BPF_K;
-    // The errno is in the lower half. Without one the call would seem to have worked.
-    let eperm = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+/// Instructions for a small machine with one register: load a part of `seccomp_data` into it,
+/// compare it and jump forward, and return an answer.
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const IS_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const IS_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const HAS_ANY_OF: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const ANSWER: u32 = libc::BPF_RET | libc::BPF_K;
 
+/// Answers. The errno is in the lower half: without one the call would seem to have worked.
+const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+/// Where the number of the call is, and the lower half of its arguments.
+const NUMBER: u32 = offset_of!(libc::seccomp_data, nr) as u32;
+const ARGUMENTS: u32 = offset_of!(libc::seccomp_data, args) as u32;
+
+/// Writes the filter.
+fn filter() -> Result<Vec<libc::sock_filter>> {
     let mut filter = vec![
         // The numbers mean other calls to another architecture: x86-64 also runs 32-bit
         // programs, and lets 64-bit ones make their calls.
-        step(load, offset_of!(libc::seccomp_data, arch) as u32),
-        jump(is_equal, architecture()?, 1, 0),
-        step(answer, libc::SECCOMP_RET_KILL_PROCESS),
-        step(load, offset_of!(libc::seccomp_data, nr) as u32),
+        step(LOAD, offset_of!(libc::seccomp_data, arch) as u32),
+        jump(IS_EQUAL, architecture()?, 1, 0),
+        step(ANSWER, libc::SECCOMP_RET_KILL_PROCESS),
+        step(LOAD, NUMBER),
         // With this bit set, x86-64 has the same calls once more (x32).
-        jump(is_at_least, 0x4000_0000, 0, 1),
-        step(answer, eperm),
+        jump(IS_AT_LEAST, 0x4000_0000, 0, 1),
+        step(ANSWER, EPERM),
     ];
     for number in REFUSED {
-        filter.push(jump(is_equal, *number as u32, 0, 1));
-        filter.push(step(answer, eperm));
+        filter.push(jump(IS_EQUAL, *number as u32, 0, 1));
+        filter.push(step(ANSWER, EPERM));
     }
-    filter.push(step(answer, libc::SECCOMP_RET_ALLOW));
+    // Its flags lie behind a pointer, and a filter cannot follow that. "No such call" sends a C
+    // library back to clone(2).
+    filter.push(jump(IS_EQUAL, libc::SYS_clone3 as u32, 0, 1));
+    filter.push(step(ANSWER, ENOSYS));
+    filter.extend(refuse_if(libc::SYS_clone, 0, HAS_ANY_OF, NAMESPACES as u32));
+    // These type into the terminal, for the shell that comes after us.
+    filter.extend(refuse_if(
+        libc::SYS_ioctl,
+        1,
+        IS_EQUAL,
+        libc::TIOCSTI as u32,
+    ));
+    filter.extend(refuse_if(
+        libc::SYS_ioctl,
+        1,
+        IS_EQUAL,
+        libc::TIOCLINUX as u32,
+    ));
+    filter.push(step(ANSWER, libc::SECCOMP_RET_ALLOW));
     Ok(filter)
+}
+
+/// Refuses a call if one of its arguments, of which the lower half counts, passes a test.
+fn refuse_if(number: libc::c_long, argument: u32, test: u32, value: u32) -> [libc::sock_filter; 5] {
+    [
+        jump(IS_EQUAL, number as u32, 0, 4),
+        step(LOAD, ARGUMENTS + 8 * argument),
+        jump(test, value, 0, 1),
+        step(ANSWER, EPERM),
+        step(LOAD, NUMBER),
+    ]
 }
 
 /// An instruction: what to do, and with which value.

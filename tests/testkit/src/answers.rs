@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -336,3 +337,104 @@ pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
     ended.exits(0)?.prints("CapBnd:\t0000000000000001")?;
     Ok(())
 }
+
+/// Answers with a filter: each call that reaches beyond the container fails with EPERM, also
+/// where no program for it is at hand. Perl makes any call, by its number.
+pub fn refuses_what_reaches_beyond(
+    program: &Program,
+    answer: &str,
+    options: &[&str],
+) -> Result<()> {
+    let rootfs = program.make_rootfs(&[Path::new("/usr/bin/perl")])?;
+    let numbers: Vec<String> = REFUSED.iter().map(i64::to_string).collect();
+    // With -1 for all arguments each of them fails without a filter, too, but in another way.
+    let script = r#"
+        for $number (@ARGV) {
+            syscall($number, (-1) x 6);
+            print "$number fails with ", $! + 0, "\n" if $! != 1;
+        }
+        syscall(435, -1, -1);
+        print "clone3 fails with ", $! + 0, "\n" if $! != 38;
+        for $request (0x5412, 0x541c, (7 << 32) + 0x5412) {
+            ioctl(STDIN, $request, $word = "x");
+            print "ioctl $request fails with ", $! + 0, "\n" if $! != 1;
+        }
+        $pid = fork // die "fork: $!";
+        exit 7 if $pid == 0;
+        waitpid $pid, 0;
+        print "a child ended with ", $? >> 8, "\n";
+    "#;
+    let mut words = vec!["perl", "-e", script];
+    words.extend(numbers.iter().map(String::as_str));
+    let call = program.run_with(options, &words);
+    let call = call.at(program.step.with_file_name(answer));
+    let call = call.with_env("ROOTFS", &rootfs).with_env("LC_ALL", "C");
+    let ended = call.end()?;
+    ended.exits(0)?;
+    // The script, too, is told before the command's output.
+    let is_other = |line: &str| {
+        let (_, errno) = line.split_once(" fails with ").unwrap_or_default();
+        errno.parse::<i32>().is_ok()
+    };
+    let holds = !ended.stdout.lines().any(is_other);
+    ended.expected(
+        "EPERM for each of these calls, and ENOSYS for clone3",
+        holds,
+    )?;
+    Ok(())
+}
+
+/// All of Linux 6.18 that changes mounts, namespaces, the kernel, clocks, or what belongs to
+/// no namespace.
+const REFUSED: &[i64] = &[
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    467, // open_tree_attr
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_clone,
+    libc::SYS_reboot,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    if cfg!(target_arch = "x86_64") {
+        320
+    } else {
+        294
+    }, // kexec_file_load
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_fanotify_init,
+    libc::SYS_vhangup,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_userfaultfd,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+];
