@@ -8,7 +8,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{major, minor};
 
 /// A line: `36 31 0:33 ROOT POINT OPTIONS TAG... - KIND SOURCE MORE`.
 #[derive(Clone, Debug)]
@@ -60,6 +63,14 @@ impl Mount {
     /// Whether this is the hierarchy of cgroups of version 1 that counts processes.
     pub fn has_first_pids(&self) -> bool {
         self.kind == "cgroup" && self.more.split(',').any(|option| option == "pids")
+    }
+
+    /// Whether it is what one finds at its place: another may have been mounted over it.
+    pub fn is_seen(&self) -> bool {
+        fs::metadata(&self.point).is_ok_and(|file| {
+            let device = file.dev();
+            self.device == format!("{}:{}", major(device), minor(device))
+        })
     }
 
     /// Whether one of its options is this one.

@@ -77,7 +77,8 @@ impl Ward {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.is_empty(), "{line}: {errors}");
         for line in text.lines() {
-            let is_command = line.trim_start() != line && line.contains('/');
+            let is_command = line.trim_start() != line
+                && (line.contains('/') || line.contains("cargo run") || line.contains("runner"));
             assert!(line.chars().count() <= 80 || is_command, "too wide: {line}");
             assert!(!line.contains('\x1b'), "not plain: {line}");
         }
@@ -231,8 +232,9 @@ fn a_user_is_told_both_ways_and_their_commands() {
     seen.exits(1).says(1..=2, "yes").says(3..=7, &both);
     seen.says(8..=8, as_root()).has("user", "uid 1000");
     seen.contains("Steps 3 to 7, as root of a user namespace")
-        .contains("_RUNNER='unshare -r'\n  cargo run -p step03-uts -- run bash\n")
-        .contains("Step 8, as root:\n");
+        .contains("runner = \"unshare -r\"\n")
+        .contains("Steps 3 to 8, as root:\n  # in .cargo/config.toml\n")
+        .contains("\n  [target.'cfg(target_os = \"linux\")']\n  runner = \"sudo -E\"\n");
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn a_covered_proc_is_in_the_way_of_unshare() {
     let seen = Ward::open().ask(&format!("{cover} {USER} doctor"));
     let both = format!("with unshare -r or {}", as_root());
     seen.says(6..=6, &both).says(7..=8, as_root());
-    seen.contains("Steps 7 and 8, as root:");
+    seen.contains("Steps 3 to 8, as root");
 }
 
 #[test]
@@ -323,10 +325,122 @@ fn a_rootfs_can_lack_device_files() {
     let ward = Ward::open();
     ward.write("rootfs/bin/bash", "");
     let seen = ward.ask("unset ROOTFS; doctor");
+    // Another tool's, which our program would not change.
     seen.has("rootfs", "./rootfs, with bash, no ps no device files")
-        .has("rootfs", "-> `cargo run --bin rootfs`, as root");
+        .contains("\n                    mknod -m 666 ./rootfs/dev/null c 1 3\n");
+    ward.write("rootfs/.made-by-rootfs", "");
+    let seen = ward.ask("unset ROOTFS; doctor");
+    seen.has("rootfs", "-> `cargo run --bin rootfs`, as root");
     let seen = ward.ask("unset ROOTFS; mkdir rootfs/dev; mknod rootfs/dev/null c 1 3; doctor");
     assert!(!seen.text.contains("device files"), "{}", seen.text);
+}
+
+/// As Debian 13 mounts /tmp.
+#[test]
+fn a_file_system_can_forbid_device_files_and_programs() {
+    let ward = Ward::open();
+    ward.write("rootfs/dev/file", "");
+    fs::create_dir(ward.path("disk")).expect("make a folder");
+    for option in ["nodev", "noexec"] {
+        let seen = ward.ask(&format!(
+            "unset ROOTFS; mount -t tmpfs -o {option} none rootfs;
+            mkdir rootfs/dev; mknod rootfs/dev/null c 1 3; doctor"
+        ));
+        seen.has("rootfs", &format!("mounted {option}"));
+        seen.has("rootfs", "name it in ROOTFS");
+        let seen = ward.ask(&format!(
+            "mount -t tmpfs -o {option} none disk; ROOTFS=disk/rootfs doctor"
+        ));
+        seen.has(
+            "rootfs",
+            &format!("no disk/rootfs and its place is on a file system mounted {option}"),
+        );
+    }
+}
+
+#[test]
+fn a_limit_on_namespaces_is_named() {
+    let seen = Ward::open().ask(
+        "unshare -r sh -c 'echo 0 >/proc/sys/user/max_uts_namespaces; echo 0 >/proc/sys/user/max_pid_namespaces; doctor'",
+    );
+    seen.exits(1).says(
+        3..=7,
+        "no: there is no room for its namespaces: see namespaces",
+    );
+    seen.has("namespaces", "not uts pid: No space left on device")
+        .contains("\n                    sudo sysctl user.max_uts_namespaces=10000\n");
+    let seen = Ward::open()
+        .ask("unshare -r unshare -u sh -c 'echo 1 >/proc/sys/user/max_uts_namespaces; doctor'");
+    seen.has(
+        "namespaces",
+        "user.max_uts_namespaces is 1, and as many are in use",
+    );
+}
+
+#[test]
+fn a_sudo_that_keeps_no_environment_is_told() {
+    let ward = Ward::open();
+    let script = |name: &str, text: &str| {
+        ward.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
+        fs::set_permissions(
+            ward.path(&format!("bin/{name}")),
+            fs::Permissions::from_mode(0o755),
+        )
+        .expect("let all execute it");
+    };
+    fs::create_dir(ward.path("bin")).expect("make a folder");
+    fs::set_permissions(ward.path("bin"), fs::Permissions::from_mode(0o755)).expect("let all in");
+    script("sudo", "echo sudo-rs 0.2.8");
+    let ask = |line: &str| ward.ask(&format!("PATH=$PWD/bin:$PATH; {line} {USER} doctor"));
+    ask("ROOTFS=/")
+        .says(8..=8, "with sudo ROOTFS=/")
+        .contains("runner = \"sudo ROOTFS=/\"\n");
+    ask("unset ROOTFS; mkdir -p rootfs/bin;").says(8..=8, "with sudo");
+    script("sudo.ws", "");
+    ask("")
+        .says(8..=8, "with sudo.ws -E")
+        .contains("runner = \"sudo.ws -E\"\n");
+}
+
+#[test]
+fn a_delegated_cgroup_is_a_way_to_step_8() {
+    let ward = Ward::open();
+    ward.make_up("", "pids\n");
+    // It is believed here that it does what it is asked for.
+    ward.write(
+        "bin/systemd-run",
+        "#!/bin/sh\n[ \"$*\" != \"${*#*--user --scope -p Delegate=yes unshare -r }\" ]\n",
+    );
+    for name in ["bin", "bin/systemd-run"] {
+        fs::set_permissions(ward.path(name), fs::Permissions::from_mode(0o755))
+            .expect("let all in");
+    }
+    let status = "CapEff: 0000000000000000\nCapBnd: 000001ffffffffff\nNoNewPrivs: 0\n";
+    ward.write("proc/self/status", status);
+    let seen = ward.ask(&format!(
+        "{ON_THE_MADE_UP} PATH=$PWD/bin:$PATH; {USER} doctor"
+    ));
+    seen.exits(1)
+        .says(8..=8, &format!("with systemd-run or {}", as_root()));
+    seen.contains(
+        "\n  systemd-run --quiet --user --scope -p Delegate=yes cargo run -p step08-cgroup -- run bash\n",
+    );
+}
+
+#[test]
+fn cgroups_can_be_covered() {
+    let cover = "for point in $(cut -d' ' -f5 /proc/self/mountinfo | grep ^/sys/fs/cgroup | tac); do
+            umount $point
+        done
+        mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/pids /sys/fs/cgroup/over
+        mount -t cgroup2 none /sys/fs/cgroup/over || mount -t cgroup -o pids none /sys/fs/cgroup/over
+        mount -t tmpfs none /sys/fs/cgroup/over; ";
+    let seen = Ward::open().ask(&format!("{cover} doctor"));
+    seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
+    seen.has(
+        "cgroups",
+        "something lies over /sys/fs/cgroup/over -> `umount",
+    );
 }
 
 #[test]

@@ -63,6 +63,15 @@ impl Namespaces {
             .any(|(name, errno)| name == kind && errno.is_none())
     }
 
+    /// The kinds of which there are too many, or none is allowed.
+    pub fn without_room(&self) -> Vec<&str> {
+        let full = self
+            .0
+            .iter()
+            .filter(|(_, errno)| *errno == Some(Errno::ENOSPC));
+        full.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// A line for those that can be made, and one for those that cannot for the same reason.
     pub fn describe(&self) -> Vec<String> {
         let mut kinds: Vec<_> = self.0.iter().collect();
@@ -86,12 +95,17 @@ const MAX_PROCESSES: u32 = 20;
 /// In the environment, this tells a process which cgroup to join, as in step 8.
 const CGROUP: &str = "CGROUP_TO_JOIN";
 
+/// What gives a user a cgroup that is theirs.
+pub const SCOPE: &str = "systemd-run --quiet --user --scope -p Delegate=yes";
+
 /// How a child process is started.
 #[derive(Clone, Copy)]
 pub enum Way {
     AsCalled,
     /// As root of a new user namespace.
     Unshare,
+    /// So, in a cgroup that systemd has delegated to the user.
+    Delegated,
 }
 
 /// Why something cannot be done.
@@ -146,11 +160,16 @@ impl Refusal {
 /// the child has printed.
 pub fn attempt(way: Way, what: &[&str], root: &Path) -> Result<String, Refusal> {
     let (program, options) = match way {
-        Way::AsCalled => (own_program(), None),
-        Way::Unshare => ("unshare".into(), Some(["-r".into(), own_program()])),
+        Way::AsCalled => (own_program(), vec![]),
+        Way::Unshare => ("unshare".into(), vec!["-r".into(), own_program()]),
+        Way::Delegated => {
+            let words = SCOPE.split(' ').skip(1).map(PathBuf::from);
+            let words = words.chain(["unshare".into(), "-r".into(), own_program()]);
+            ("systemd-run".into(), words.collect())
+        }
     };
     let child = Command::new(&program)
-        .args(options.into_iter().flatten())
+        .args(options)
         .arg(WORD)
         .args(what)
         .env("ROOTFS", root)

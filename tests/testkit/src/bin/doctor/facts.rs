@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::attempt::{Namespaces, Refusal, Way, attempt};
-use crate::machine::{self, User};
+use crate::machine::{self, Sudo, User};
 use crate::table::{ARROW, row};
 
 /// The oldest kernel on which the steps have been tried.
@@ -17,6 +17,7 @@ const OLDEST: (u32, u32) = (5, 10);
 pub struct Facts {
     pub user: User,
     pub rootfs: Rootfs,
+    pub sudo: Sudo,
     /// Whether a cgroup can be made and how, or why not.
     pub cgroup: Result<String, Refusal>,
     /// As called.
@@ -41,6 +42,15 @@ impl Rootfs {
 
     pub fn is_missing(&self) -> bool {
         matches!(&self.found, Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// The folder that it would be made in.
+    fn place(&self) -> Option<PathBuf> {
+        self.path
+            .components()
+            .as_path()
+            .parent()
+            .map(|parent| parent.join("."))
     }
 
     /// The command that makes it.
@@ -93,11 +103,18 @@ impl Facts {
         let user = User::find();
         Self {
             rootfs: Rootfs::find(),
+            sudo: Sudo::find(),
             cgroup: attempt(Way::AsCalled, &["cgroup"], Path::new("/")),
             namespaces: Namespaces::find(Way::AsCalled),
             unshared: (!user.is_admin).then(|| Namespaces::find(Way::Unshare)),
             user,
         }
+    }
+
+    /// Whether a kind of namespace is refused since there are too many.
+    pub fn lacks_room(&self) -> bool {
+        let namespaces = self.namespaces.as_ref();
+        namespaces.is_ok_and(|namespaces| !namespaces.without_room().is_empty())
     }
 
     pub fn table(&self) -> String {
@@ -158,10 +175,23 @@ impl Facts {
     }
 
     fn namespaces(&self) -> Found {
-        match &self.namespaces {
-            Ok(namespaces) => Found(namespaces.describe()),
-            Err(refusal) => Found::new(&refusal.message),
-        }
+        let namespaces = match &self.namespaces {
+            Ok(namespaces) => namespaces,
+            Err(refusal) => return Found::new(&refusal.message),
+        };
+        let full = namespaces.without_room().into_iter();
+        full.fold(Found(namespaces.describe()), |found, kind| {
+            let name = format!("user.max_{kind}_namespaces");
+            match machine::limit(kind) {
+                Some(0) => found
+                    .advise(&format!("{name} is 0. Until the next boot, this lifts it:"))
+                    .command(&format!("sudo sysctl {name}=10000")),
+                Some(limit) => found.advise(&format!(
+                    "{name} is {limit}, and as many are in use; or these are nested too deep"
+                )),
+                None => found,
+            }
+        })
     }
 
     /// Tried as `unshare -r` by who needs it, and by the flag alone by who does not.
@@ -212,20 +242,18 @@ impl Facts {
     }
 
     fn programs(&self) -> Found {
-        let mut needed = vec![("bash", "bash"), ("ps", "procps")];
+        let mut needed = vec!["bash", "ps"];
         if !self.user.is_admin {
-            needed.push(("unshare", "util-linux"));
+            needed.push("unshare");
         }
         let is_there = |name| machine::find_program(name).is_some();
         let names: Vec<String> = needed
             .iter()
-            .map(|(name, _)| with(name, is_there(name)))
+            .map(|name| with(name, is_there(name)))
             .collect();
-        let missing = needed.iter().filter(|(name, _)| !is_there(name));
-        missing.fold(Found::new(names.join(", ")), |found, (_, package)| {
-            found.advise(&format!(
-                "`apt-get install {package}`, or your system's like"
-            ))
+        let missing = needed.iter().filter(|name| !is_there(name));
+        missing.fold(Found::new(names.join(", ")), |found, name| {
+            found.advise(&format!("`{}`", rootfs::package_command(name)))
         })
     }
 
@@ -234,21 +262,41 @@ impl Facts {
         let path = rootfs.path.display();
         match &rootfs.found {
             Err(_) if rootfs.is_missing() => {
-                Found::new(format!("no {path}")).advise(&format!("`{}`", rootfs.command()))
+                let found = Found::new(format!("no {path}"));
+                match rootfs.place().and_then(|place| machine::forbidden_at(&place)) {
+                    None => found.advise(&format!("`{}`", rootfs.command())),
+                    Some(option) => found
+                        .and(format!("and its place is on a file system mounted {option}"))
+                        .advise("put it elsewhere, as with `cargo run --bin rootfs -- ~/rootfs`, and name it in ROOTFS"),
+                }
             }
             Err(error) => Found::new(format!("{path}: {error}"))
                 .advise("name a folder in ROOTFS that you may enter"),
-            Ok(()) => {
-                let names = ["bash", "ps"].map(|name| with(name, rootfs.has(name)));
-                let found = Found::new(format!("{path}, with {}", names.join(", ")));
-                if rootfs.has_devices() {
-                    return found;
-                }
-                found
-                    .and("no device files, which take root: it was made without")
-                    .advise(&format!("`{}`, as root", rootfs.command()))
-            }
+            Ok(()) => self.rootfs_that_is_there(),
         }
+    }
+
+    fn rootfs_that_is_there(&self) -> Found {
+        let rootfs = &self.rootfs;
+        let path = rootfs.path.display();
+        let names = ["bash", "ps"].map(|name| with(name, rootfs.has(name)));
+        let found = Found::new(format!("{path}, with {}", names.join(", ")));
+        if let Some(option) = machine::forbidden_at(&rootfs.path.join("dev/.")) {
+            return found
+                .and(format!("on a file system mounted {option}, where /dev/null is refused"))
+                .advise("put it elsewhere, as with `cargo run --bin rootfs -- ~/rootfs`, and name it in ROOTFS");
+        }
+        if rootfs.has_devices() {
+            return found;
+        }
+        let found = found.and("no device files, which take root");
+        if rootfs::is_ours(&rootfs.path) {
+            return found.advise(&format!("`{}`, as root", rootfs.command()));
+        }
+        found
+            .advise("it is another tool's; as root:")
+            .command(&format!("mkdir -p {path}/dev"))
+            .command(&format!("mknod -m 666 {path}/dev/null c 1 3"))
     }
 }
 
@@ -295,7 +343,12 @@ fn cgroups() -> Found {
         Some(layout) => Found::new(layout),
         // Without a /proc, nothing is known.
         None if !machine::has_proc() => Found::new("unknown"),
-        None => Found::new("not mounted").advise("`mount -t cgroup2 cgroup2 /sys/fs/cgroup`"),
+        None => match machine::covered_cgroups() {
+            Some(point) => Found::new(format!("something lies over {}", point.display())).advise(
+                &format!("`umount {}`: it hides the cgroups", point.display()),
+            ),
+            None => Found::new("not mounted").advise("`mount -t cgroup2 cgroup2 /sys/fs/cgroup`"),
+        },
     }
 }
 

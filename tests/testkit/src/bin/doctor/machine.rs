@@ -4,8 +4,10 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::sys::statfs::{FsType, statfs};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access, geteuid};
 use testkit::mountinfo::{self, Mount};
 
@@ -104,6 +106,60 @@ pub fn forbidding_settings() -> Vec<(String, String)> {
     lines.collect()
 }
 
+/// How many namespaces of a kind each user may have: namespaces(7).
+pub fn limit(kind: &str) -> Option<u64> {
+    sysctl(&format!("user.max_{kind}_namespaces"))?.parse().ok()
+}
+
+/// What the file system at `path` keeps root from: device files, or programs.
+pub fn forbidden_at(path: &Path) -> Option<&'static str> {
+    let flags = statvfs(path).ok()?.flags();
+    let all = [(FsFlags::ST_NOEXEC, "noexec"), (FsFlags::ST_NODEV, "nodev")];
+    let found = all.into_iter().find(|(flag, _)| flags.contains(*flag));
+    found.map(|(_, name)| name)
+}
+
+/// What makes another command root's, with our environment.
+pub enum Sudo {
+    None,
+    /// This one keeps it when it is told `-E`.
+    Named(&'static str),
+    /// sudo-rs, which keeps nothing but what is named: it is Ubuntu's `sudo` from 25.10 on.
+    Rust,
+}
+
+impl Sudo {
+    pub fn find() -> Self {
+        if find_program("sudo").is_none() {
+            return Self::None;
+        }
+        let version = Command::new("sudo")
+            .arg("--version")
+            .env("LC_ALL", "C")
+            .output();
+        let version = version.map(|output| [output.stdout, output.stderr].concat());
+        let is_rust = String::from_utf8_lossy(&version.unwrap_or_default()).contains("sudo-rs");
+        match (is_rust, find_program("sudo.ws")) {
+            (false, _) => Self::Named("sudo -E"),
+            (true, Some(_)) => Self::Named("sudo.ws -E"),
+            (true, None) => Self::Rust,
+        }
+    }
+
+    /// What to put in front of a command, if anything makes us root.
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Named(words) => Some((*words).to_owned()),
+            Self::Rust => {
+                let root = env::var_os("ROOTFS");
+                let root = root.map(|root| format!(" ROOTFS={}", root.to_string_lossy()));
+                Some(format!("sudo{}", root.unwrap_or_default()))
+            }
+        }
+    }
+}
+
 /// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
 pub fn wsl() -> Option<u32> {
     let release = kernel()?;
@@ -151,7 +207,8 @@ pub fn propagation_of_root() -> Option<String> {
 
 /// How cgroups are laid out, and where the hierarchy is that counts processes.
 pub fn cgroups() -> Option<String> {
-    let mounts = mounts();
+    let mut mounts = mounts();
+    mounts.retain(Mount::is_seen);
     let first = mounts.iter().any(|mount| mount.kind == "cgroup");
     let second = mounts.iter().find(|mount| mount.kind == "cgroup2");
     let pids = mounts.iter().find(|mount| mount.has_first_pids());
@@ -164,6 +221,14 @@ pub fn cgroups() -> Option<String> {
         (true, Some(second), None) => format!("hybrid: v1 and v2, pids in v2, {}", at(second)),
         (true, Some(_), Some(pids)) => format!("hybrid: v1 and v2, pids in v1, {}", at(pids)),
     })
+}
+
+/// A mount point of cgroups over which something else lies.
+pub fn covered_cgroups() -> Option<PathBuf> {
+    let mut mounts = mounts().into_iter();
+    let covered = mounts
+        .find(|mount| (mount.has_first_pids() || mount.kind == "cgroup2") && !mount.is_seen())?;
+    Some(covered.point)
 }
 
 /// Whether it is a hierarchy of version 1 that counts processes.

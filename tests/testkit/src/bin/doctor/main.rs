@@ -66,7 +66,7 @@ fn examine() -> Result<ExitCode> {
     print(&format!(
         "{}\n{}\n{}",
         facts.table(),
-        steps.table(),
+        steps.table(&facts),
         steps.advice(&facts)
     ))?;
     Ok(ExitCode::from(u8::from(!steps.all_can_run())))

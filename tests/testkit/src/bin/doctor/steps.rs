@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use crate::attempt::{Refusal, Way, attempt};
+use nix::errno::Errno;
+
+use crate::attempt::{Refusal, SCOPE, Way, attempt};
 use crate::facts::Facts;
-use crate::machine;
+use crate::machine::{self, Sudo};
 use crate::table::row;
 
 const NAMES: [&str; 8] = [
@@ -32,6 +34,7 @@ enum Verdict {
     /// Not as called, but in at least one of these ways.
     With {
         unshare: bool,
+        delegated: bool,
         root: bool,
     },
     No(String),
@@ -66,25 +69,31 @@ impl Steps {
             .collect()
     }
 
-    pub fn table(&self) -> String {
+    pub fn table(&self, facts: &Facts) -> String {
         let mut text = row("step", &["can run here".to_owned()]);
         for (index, name) in NAMES.iter().enumerate() {
-            text += &row(name, &[self.describe(index + 1)]);
+            text += &row(name, &[self.describe(index + 1, facts)]);
         }
         text
     }
 
-    fn describe(&self, number: usize) -> String {
+    fn describe(&self, number: usize, facts: &Facts) -> String {
         let lacks_rootfs = self.lacks_rootfs(number);
         let ways = match &self.verdicts[number - 1] {
             Verdict::Yes if lacks_rootfs => return "no: needs a rootfs".to_owned(),
             Verdict::Yes => return "yes".to_owned(),
             Verdict::No(why) => return format!("no: {why}"),
-            Verdict::With { unshare, root } => {
-                [unshare.then_some("with unshare -r"), root.then(with_root)]
-            }
+            Verdict::With {
+                unshare,
+                delegated,
+                root,
+            } => [
+                unshare.then(|| "with unshare -r".to_owned()),
+                delegated.then(|| "with systemd-run".to_owned()),
+                root.then(|| with_root(&facts.sudo)),
+            ],
         };
-        let ways: Vec<&str> = ways.into_iter().flatten().collect();
+        let ways: Vec<String> = ways.into_iter().flatten().collect();
         let then = if lacks_rootfs {
             ", once there is a rootfs"
         } else {
@@ -95,25 +104,40 @@ impl Steps {
 
     /// The commands that open the ways, and what to do next.
     pub fn advice(&self, facts: &Facts) -> String {
-        let with = |wanted| {
-            self.which(
-                |verdict| matches!(verdict, Verdict::With { unshare, .. } if *unshare == wanted),
+        let with = |wanted: fn(&Verdict) -> bool| self.which(wanted);
+        let root = with(|verdict| matches!(verdict, Verdict::With { root: true, .. }));
+        let unshare = with(|verdict| matches!(verdict, Verdict::With { unshare: true, .. }));
+        let delegated = with(|verdict| {
+            matches!(
+                verdict,
+                Verdict::With {
+                    delegated: true,
+                    ..
+                }
             )
-        };
-        let (unshare, root) = (with(true), with(false));
+        });
         let mut text = String::new();
-        if let Some(first) = unshare.first() {
-            let steps = list(&unshare);
-            let how = with_runner("unshare -r", *first);
-            text += &format!("{steps}, as root of a user namespace and of nothing else:\n{how}\n");
-        }
         if let Some(first) = root.first() {
             let outside = if facts.user.uid == 0 {
                 " outside of this user namespace"
             } else {
                 ""
             };
-            text += &format!("{}, as root{outside}:\n{}\n", list(&root), as_root(*first));
+            let how = as_root(&facts.sudo, *first);
+            text += &format!("{}, as root{outside}{how}\n", list(&root));
+        }
+        if !unshare.is_empty() {
+            let how = with_runner("unshare -r");
+            let steps = list(&unshare);
+            text += &format!("{steps}, as root of a user namespace and of nothing else{how}\n");
+        }
+        if let Some(number) = delegated.first() {
+            let name = NAMES[number - 1];
+            text += &format!(
+                "{}, so too, in a cgroup of the user's:\n  \
+                 {SCOPE} cargo run -p {name} -- run bash\n\n",
+                list(&delegated)
+            );
         }
         text + &self.next(facts)
     }
@@ -144,22 +168,37 @@ fn try_one(number: usize, facts: &Facts) -> Verdict {
     }
     let word = number.to_string();
     let what = ["step", &word];
-    let root = match facts.rootfs.found {
+    let root_folder = match facts.rootfs.found {
         Ok(()) => facts.rootfs.path.as_path(),
         // What else a step needs is to be known before there is one.
         Err(_) => Path::new("/"),
     };
-    let Err(refusal) = attempt(Way::AsCalled, &what, root) else {
+    let Err(refusal) = attempt(Way::AsCalled, &what, root_folder) else {
         return Verdict::Yes;
     };
     let lacks_rights = refusal.is_of_permission() && !facts.user.is_admin;
-    let unshare = lacks_rights && attempt(Way::Unshare, &what, root).is_ok();
+    let unshare = lacks_rights && attempt(Way::Unshare, &what, root_folder).is_ok();
     let root = root_could(number, &refusal, facts);
-    if unshare || root {
-        Verdict::With { unshare, root }
+    let delegated = number == 8
+        && !unshare
+        && could_be_delegated(facts)
+        && attempt(Way::Delegated, &what, root_folder).is_ok();
+    if unshare || delegated || root {
+        Verdict::With {
+            unshare,
+            delegated,
+            root,
+        }
     } else {
         Verdict::No(why(number, &refusal, facts))
     }
+}
+
+/// Whether systemd can give us a cgroup: only those of version 2 can be delegated.
+fn could_be_delegated(facts: &Facts) -> bool {
+    facts.user.uid != 0
+        && !machine::first_has_pids()
+        && machine::find_program("systemd-run").is_some()
 }
 
 /// Whether root, which we are not, may do what we may not.
@@ -182,6 +221,8 @@ fn why(number: usize, refusal: &Refusal, facts: &Facts) -> String {
         "needs /proc"
     } else if refusal.is_of_permission() && !facts.user.is_admin {
         "needs CAP_SYS_ADMIN: see user"
+    } else if refusal.errno == Some(Errno::ENOSPC) && facts.lacks_room() {
+        "there is no room for its namespaces: see namespaces"
     } else if number == 8 && facts.cgroup.is_err() {
         "needs a cgroup that counts processes: see pids"
     } else {
@@ -190,43 +231,29 @@ fn why(number: usize, refusal: &Refusal, facts: &Facts) -> String {
     why.to_owned()
 }
 
-fn with_root() -> &'static str {
-    match machine::find_program("sudo") {
-        Some(_) => "with sudo -E",
-        None => "as root",
+fn with_root(sudo: &Sudo) -> String {
+    match sudo.words() {
+        Some(words) => format!("with {words}"),
+        None => "as root".to_owned(),
     }
 }
 
-/// The commands by which root runs a step, whoever we are now.
-fn as_root(number: usize) -> String {
-    if machine::find_program("sudo").is_some() {
-        return with_runner("sudo -E", number);
+/// How root runs a step, whoever we are now.
+fn as_root(sudo: &Sudo, number: usize) -> String {
+    let name = NAMES[number - 1];
+    match sudo.words() {
+        Some(words) => with_runner(&words),
+        None => format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n"),
     }
-    let name = NAMES[number - 1];
-    format!("  cargo build\n  su -c 'target/debug/{name} run bash'\n")
 }
 
-/// The commands by which cargo starts a step through another program.
-fn with_runner(runner: &str, number: usize) -> String {
-    let name = NAMES[number - 1];
-    let variable = runner_variable();
-    format!("  export {variable}='{runner}'\n  cargo run -p {name} -- run bash\n")
-}
-
-/// The variable in which cargo looks for a runner has the compiler's name for this machine
-/// in it, such as `x86_64-unknown-linux-gnu`.
-fn runner_variable() -> String {
-    let library = if cfg!(target_env = "musl") {
-        "MUSL"
-    } else {
-        "GNU"
-    };
-    let machine = match std::env::consts::ARCH {
-        known @ ("x86_64" | "aarch64") => known.to_uppercase(),
-        // `rustc -vV` tells it, in the line `host`.
-        _ => return "CARGO_TARGET_<TRIPLE>_RUNNER".to_owned(),
-    };
-    format!("CARGO_TARGET_{machine}_UNKNOWN_LINUX_{library}_RUNNER")
+/// What lets cargo start a program through another: it is the same for all steps.
+fn with_runner(runner: &str) -> String {
+    format!(
+        ":\n  # in .cargo/config.toml\n  \
+         [target.'cfg(target_os = \"linux\")']\n  \
+         runner = \"{runner}\"\n"
+    )
 }
 
 /// `Steps 3 to 7` for 3, 4, 5, 6, 7.
