@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::inherited::{
     leaves_umask_limits_and_priorities_to_the_caller, lets_setuid_programs_work,
     opens_no_descriptor_for_the_command, starts_in_the_callers_folder,
 };
+use crate::mountinfo;
 use crate::program::{Call, Ended, Program};
 use crate::suite::{Promise, promises};
 
@@ -69,6 +71,7 @@ pub const ALL: &[Promise] = promises! {
     ],
     7..=8 => [
         does_nothing_if_proc_cannot_be_mounted,
+        mounts_proc_without_setuid_devices_and_programs,
         leads_nowhere_outside_by_proc,
     ],
     8..=8 => [
@@ -103,29 +106,38 @@ fn refuses_a_command_line_without_run(program: &Program) -> Result<()> {
 }
 
 fn reports_a_full_disk(program: &Program) -> Result<()> {
-    let full = File::create("/dev/full").context("open /dev/full")?;
-    let ended = program
-        .run(&["echo", "something"])
-        .with_output(full)
-        .end()?;
-    ended
-        .does_not_panic()?
-        .complains(&["No space left on device"])?;
-    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    for call in what_prints(program)? {
+        let full = File::options().write(true).open("/dev/full");
+        let call = call.with_output(full.context("open /dev/full")?);
+        let ended = call.end()?;
+        ended
+            .does_not_panic()?
+            .complains(&["No space left on device"])?;
+        ended.expected("an exit status other than 0", ended.code() != 0)?;
+    }
     Ok(())
 }
 
 fn reports_a_broken_pipe(program: &Program) -> Result<()> {
-    // The programs of other tests, which are started meanwhile, must not have it open too.
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
-    drop(reader);
-    let ended = program
-        .run(&["echo", "something"])
-        .with_output(writer)
-        .end()?;
-    ended.does_not_panic()?;
-    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    for call in what_prints(program)? {
+        // The programs of other tests, which are started meanwhile, must not have it open too.
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
+        drop(reader);
+        let ended = call.with_output(writer).end()?;
+        ended.does_not_panic()?;
+        ended.expected("an exit status other than 0", ended.code() != 0)?;
+    }
     Ok(())
+}
+
+/// What lets the program print something itself, and not a command that would fail for it:
+/// its help, and the lines that it may print before `true` is executed, and prints nothing.
+fn what_prints(program: &Program) -> Result<Vec<Call<'_>>> {
+    let mut calls = vec![program.call(&["--help"])];
+    if !program.run(&["true"]).end()?.stdout.is_empty() {
+        calls.push(program.run(&["true"]));
+    }
+    Ok(calls)
 }
 
 fn survives_closed_standard_streams(program: &Program) -> Result<()> {
@@ -418,6 +430,18 @@ fn does_nothing_if_proc_cannot_be_mounted(program: &Program) -> Result<()> {
     let rootfs = program.host.make_folder()?;
     let call = program.run(EXECUTED).with_env("ROOTFS", rootfs.path());
     does_nothing(program, call, &["proc", "No such file or directory"])
+}
+
+fn mounts_proc_without_setuid_devices_and_programs(program: &Program) -> Result<()> {
+    let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
+    let mounts = mountinfo::parse(ended.stdout.as_bytes()).into_iter();
+    let proc = mounts.rev().find(|mount| mount.point == Path::new("/proc"));
+    let options = ["nosuid", "nodev", "noexec"];
+    let holds = proc.is_some_and(|proc| options.iter().all(|option| proc.is(option)));
+    ended
+        .exits(0)?
+        .expected("/proc mounted nosuid, nodev and noexec", holds)?;
+    Ok(())
 }
 
 fn does_nothing_if_it_cannot_make_a_cgroup(program: &Program) -> Result<()> {

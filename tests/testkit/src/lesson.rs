@@ -2,7 +2,7 @@
 //! ones. The functions stand in the order of the steps.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,6 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::host::eventually;
-use crate::mountinfo;
 use crate::program::{Ended, Program, Running};
 use crate::suite::{Promise, promises};
 
@@ -20,6 +19,7 @@ pub const ALL: &[Promise] = promises! {
         executes_the_command,
         waits_until_the_command_has_ended,
         passes_standard_input_on,
+        ends_as_the_command_ends,
         runs_a_shell_in_a_terminal,
     ],
     3..=8 => [keeps_a_new_hostname_inside],
@@ -33,7 +33,6 @@ pub const ALL: &[Promise] = promises! {
     ],
     7..=8 => [
         sees_only_its_own_processes,
-        mounts_proc_without_setuid_devices_and_programs,
         keeps_its_mounts_inside,
         keeps_a_mount_of_the_command_inside,
     ],
@@ -70,21 +69,30 @@ fn passes_standard_input_on(program: &Program) -> Result<()> {
     Ok(())
 }
 
+fn ends_as_the_command_ends(program: &Program) -> Result<()> {
+    program.run_shell("exit 3").end()?.exits(3)?;
+    program.run(&["true"]).end()?.exits(0)?;
+    Ok(())
+}
+
 fn runs_a_shell_in_a_terminal(program: &Program) -> Result<()> {
     let mut terminal = program.run(&["bash", "--norc"]).in_terminal()?;
     terminal.type_line("echo $((6 * 7))")?;
     terminal.wait_for("42")?;
-    terminal.type_line("exit 3")?;
-    terminal.exits(3)
+    terminal.type_line("exit")?;
+    terminal.ends()?;
+    Ok(())
 }
 
 fn keeps_a_new_hostname_inside(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
-    program
-        .run_shell("hostname inside && hostname")
-        .end()?
-        .exits(0)?
-        .prints("inside")?;
+    // As long as it runs, too: a program could set the host's own, and set it back.
+    let script = "hostname inside && hostname && exec sleep 1000";
+    let mut running = program.run_shell(script).start()?;
+    running.wait_for("inside")?;
+    program.host.expect_unchanged(&before)?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?;
     program.host.expect_unchanged(&before)
 }
 
@@ -118,12 +126,17 @@ pub(crate) fn numbers_from_1(ended: &Ended) -> Result<()> {
 }
 
 pub(crate) fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
+    shows_the_root_filesystem(program, "ls -A /")
+}
+
+/// Fails unless `list` lists what is at the top of the root filesystem, and no more.
+fn shows_the_root_filesystem(program: &Program, list: &str) -> Result<()> {
     let names = fs::read_dir(&program.rootfs).context("list the root filesystem")?;
     let names = names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
     names.sort();
-    let script = "echo begin; ls -A /; echo end";
-    let call = program.run_shell(script).with_env("LC_ALL", "C");
+    let script = format!("echo begin; {list}; echo end");
+    let call = program.run_shell(&script).with_env("LC_ALL", "C");
     let names = ["begin", &names.join("\n"), "end"].join("\n");
     call.end()?.exits(0)?.prints(&names)?;
     Ok(())
@@ -162,9 +175,9 @@ pub(crate) fn is_same_folder(one: &Path, other: &Path) -> Result<bool> {
 }
 
 fn cannot_see_above_its_root(program: &Program) -> Result<()> {
-    let script = "cd / && cd ../.. && test \"$(ls -A .)\" = \"$(ls -A /)\" && pwd -P";
-    program.run_shell(script).end()?.exits(0)?.prints("/")?;
-    Ok(())
+    // From where the command starts, and not from `/`, whose `..` is `/`: after chroot(2)
+    // without chdir(2) that is outside, and leads up to the host's root.
+    shows_the_root_filesystem(program, "cd ../../../../../../../../../.. && ls -A .")
 }
 
 pub(crate) fn sees_only_its_own_processes(program: &Program) -> Result<()> {
@@ -175,18 +188,6 @@ pub(crate) fn sees_only_its_own_processes(program: &Program) -> Result<()> {
     let holds = pids.next() == Some("1") && pids.count() <= 1;
     let what = "1, and no more than one other PID, as all that is in /proc";
     ended.exits(0)?.expected(what, holds)?;
-    Ok(())
-}
-
-fn mounts_proc_without_setuid_devices_and_programs(program: &Program) -> Result<()> {
-    let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
-    let mounts = mountinfo::parse(ended.stdout.as_bytes()).into_iter();
-    let proc = mounts.rev().find(|mount| mount.point == Path::new("/proc"));
-    let options = ["nosuid", "nodev", "noexec"];
-    let holds = proc.is_some_and(|proc| options.iter().all(|option| proc.is(option)));
-    ended
-        .exits(0)?
-        .expected("/proc mounted nosuid, nodev and noexec", holds)?;
     Ok(())
 }
 
@@ -226,8 +227,7 @@ fn start_sleepers<'a>(program: &'a Program, seconds: &str) -> Result<Running<'a>
 
 fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1000"]).start()?;
-    let pid = program.host.find_process(&["sleep", "1000"])?;
-    let cgroup = program.host.cgroup_of(pid)?;
+    let cgroup = counting_cgroup(program, "1000")?;
     let max = read(&cgroup.join("pids.max"))?;
     ensure!(max == "20", "expected: 20 in pids.max\nseen:     {max}");
     Ok(())
@@ -237,8 +237,7 @@ fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     // The sleep shows where the cgroup is. A shell cannot: it waits long for a fork.
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
     let mut running = program.run(&["bash", "-c", script]).start()?;
-    let pid = program.host.find_process(&["sleep", "1000"])?;
-    let cgroup = program.host.cgroup_of(pid)?;
+    let cgroup = counting_cgroup(program, "1000")?;
     let refused = || {
         let events = read(&cgroup.join("pids.events")).ok()?;
         let count = events
@@ -271,12 +270,8 @@ fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
     // are some places left for the program's own processes, and their threads.
     let _one = start_sleepers(program, "1001")?;
     let _other = start_sleepers(program, "1002")?;
-    let one = program
-        .host
-        .cgroup_of(program.host.find_process(&["sleep", "1001"])?)?;
-    let other = program
-        .host
-        .cgroup_of(program.host.find_process(&["sleep", "1002"])?)?;
+    let one = counting_cgroup(program, "1001")?;
+    let other = counting_cgroup(program, "1002")?;
     ensure!(
         one != other,
         "expected: two cgroups\nseen:     both in {}",
@@ -291,6 +286,20 @@ fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The cgroup of the container in which `sleep SECONDS` runs, where processes are counted.
+fn counting_cgroup(program: &Program, seconds: &str) -> Result<PathBuf> {
+    let pid = program.host.find_process(&["sleep", seconds])?;
+    let cgroup = program.host.cgroup_of(pid)?;
+    ensure!(
+        cgroup.join("pids.max").exists(),
+        "expected: a cgroup that counts processes, and so has a file pids.max\n\
+         seen:     {}, which has none: it is of another hierarchy, or its parent's \
+         cgroup.subtree_control lacks pids",
+        cgroup.display()
+    );
+    Ok(cgroup)
 }
 
 fn read(path: &Path) -> Result<String> {

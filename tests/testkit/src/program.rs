@@ -538,7 +538,20 @@ impl Terminal<'_> {
     }
 
     /// Waits for the program to end, and fails unless its exit status is `code`.
-    pub fn exits(mut self, code: i32) -> Result<()> {
+    pub fn exits(self, code: i32) -> Result<()> {
+        let words = self.words.clone();
+        let (seen, rest) = self.ends()?;
+        ensure!(
+            seen == code,
+            "ran:      {words}\nexpected: exit status {code}\n\
+             seen:     exit status {seen}, and on the screen:{}",
+            in_lines(&rest)
+        );
+        Ok(())
+    }
+
+    /// Waits for the program to end, and returns its exit status and what it has shown.
+    pub fn ends(mut self) -> Result<(i32, String)> {
         let rest = self.session.exp_eof().map_err(|error| {
             anyhow::anyhow!(
                 "ran:      {}\nexpected: its end\nseen:     {}",
@@ -556,13 +569,7 @@ impl Terminal<'_> {
             WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
             status => bail!("the program has not ended: {status:?}"),
         };
-        ensure!(
-            seen == code,
-            "ran:      {}\nexpected: exit status {code}\nseen:     {seen}, on the screen:{}",
-            self.words,
-            in_lines(&rest)
-        );
-        Ok(())
+        Ok((seen, rest))
     }
 }
 

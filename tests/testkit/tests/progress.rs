@@ -533,7 +533,7 @@ fn a_step_of_ours_has_learned_what_it_teaches() {
     let start = Instant::now();
     let stdout = ask_for_real(&[], "step04-child");
     for row in [
-        "step02-exec     4 of 4   ✓\n",
+        "step02-exec     5 of 5   ✓\n",
         "step03-uts      1 of 1   ✓\n",
         "step04-child    1 of 1   ✓\n",
         "step05-pid      0 of 1   ✗  numbers_its_processes_from_1\n",
@@ -554,7 +554,7 @@ fn a_step_of_ours_has_learned_what_it_teaches() {
 fn a_suite_of_ours_says_that_it_needs_root() {
     let without_root = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let stdout = ask_for_real(&without_root, "step02-exec");
-    assert!(stdout.contains("step02-exec     4 of 4   ✓\n"), "{stdout}");
+    assert!(stdout.contains("step02-exec     5 of 5   ✓\n"), "{stdout}");
     assert!(
         stdout.contains("step03-uts      0 of 1   –  needs root\n"),
         "{stdout}"

@@ -83,5 +83,4 @@ fn closes_a_folder_that_the_caller_has_open(program: &Program) -> Result<()> {
 }
 
 /// Tells which folders are open in some process of the container: another one may enter them.
-pub(crate) const FOLDERS: &str =
-    "for file in /proc/[0-9]*/fd/*; do test ! -d $file || echo $file; done; echo done";
+pub(crate) const FOLDERS: &str = "test -d /proc/self || exit; for file in /proc/[0-9]*/fd/*; do test ! -d $file || echo $file; done; echo done";
