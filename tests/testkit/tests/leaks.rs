@@ -2,13 +2,15 @@
 //! leaves nothing behind. This takes root, and the steps' programs, from `cargo build`.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -54,6 +56,7 @@ fn evidence_is_what_a_reader_can_check() {
         ("process list", "/proc shows 2 of its own, not leaks"),
         ("process limit", "at most 20 processes"),
         ("user IDs", "0 inside and outside"),
+        ("descriptors", "3 leads to the host's /"),
         ("kernel", "the host's: the probe is its process "),
     ] {
         table.expect_evidence(name, evidence);
@@ -126,6 +129,12 @@ fn a_shell_that_reads_its_input_will_do() {
     table(&words).expect_own(&["hostname", "PIDs"]);
 }
 
+/// As mydocker, and other runtimes, close what is not for the command.
+#[test]
+fn a_closed_descriptor_is_no_leak() {
+    table(&["bash", "-c", "exec 3<&-; exec \"$@\"", "bash"]).expect_own(&["descriptors"]);
+}
+
 /// With a word more, it is not the command line that leaks looks for.
 #[test]
 fn the_probe_is_believed_where_the_host_does_not_show_it() {
@@ -189,6 +198,15 @@ fn a_command_that_fails_is_an_error() {
             "chroot to /missing",
         ),
         (
+            &["--seconds", "9223372036854775807", "true"],
+            125,
+            "--seconds takes a whole number, up to 4294967295",
+        ),
+        (&["--seconds", "-1", "true"], 125, "takes a whole number"),
+        (&["--seconds", "", "true"], 125, "takes a whole number"),
+        (&["--seconds", "nan", "true"], 125, "takes a whole number"),
+        (&["--seconds"], 125, "takes a whole number"),
+        (
             &["--seconds", "1", "sleep", "inf"],
             1,
             "had not started the probe",
@@ -223,7 +241,7 @@ fn the_table_fits_into_80_columns() {
     let rename = format!("hostname {name}; exec \"$@\"");
     let output = on_a_host(&[LEAKS, "unshare", "--uts", "sh", "-c", &rename, "sh"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text.lines().count(), 15, "{text}");
+    assert_eq!(text.lines().count(), 16, "{text}");
     assert!(text.contains("nnn…\n"), "{text}");
     assert!(
         text.lines().all(|line| line.chars().count() <= 80),
@@ -389,19 +407,21 @@ fn scratch() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("leaks")
 }
 
-/// A root filesystem, made once for all of these tests.
+/// A root filesystem, made once for all of these tests, which may be processes of their own.
+/// One that another version of the library has made is another.
 fn rootfs() -> &'static Path {
     static ROOTFS: OnceLock<PathBuf> = OnceLock::new();
     ROOTFS.get_or_init(|| {
-        let path = scratch().join("rootfs");
-        fs::create_dir_all(scratch()).unwrap();
-        let mut make = Command::new(program("rootfs"));
-        let made = make
-            .arg(&path)
-            .arg("--fresh")
-            .stdout(Stdio::null())
-            .status();
-        assert!(made.unwrap().success(), "make a root filesystem");
+        let mut hasher = DefaultHasher::new();
+        rootfs::SOURCE.hash(&mut hasher);
+        let folder = scratch().join(format!("{:016x}", hasher.finish()));
+        fs::create_dir_all(&folder).unwrap();
+        let lock = File::create(folder.join("lock")).unwrap();
+        let _lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+        let path = folder.join("rootfs");
+        if !path.exists() {
+            rootfs::make(&path, &[]).unwrap();
+        }
         path
     })
 }

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
@@ -65,12 +67,15 @@ impl Container {
         // What the command leaves behind becomes our child, and is found in the end.
         set_child_subreaper(true)?;
         let arguments = if stdin { &[] } else { &probe[..] };
+        // Unlike all that std opens, this is inherited: who closes it for the container?
+        let bait = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
         let mut child = Command::new(&command[0])
             .args(&command[1..])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        drop(bait);
         // After the start, since the command would inherit it. Should a signal end us before
         // this line, then the probe's standard input ends with us, and so the probe does.
         signals().thread_block()?;

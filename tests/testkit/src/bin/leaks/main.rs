@@ -108,10 +108,13 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Options>> {
 
 fn seconds(number: Option<OsString>) -> Result<Duration> {
     let number = number.unwrap_or_default();
-    let seconds = number.to_str().and_then(|number| number.parse().ok());
+    // More than these no clock can be set to.
+    let seconds = number
+        .to_str()
+        .and_then(|number| number.parse::<u32>().ok());
     seconds
-        .map(Duration::from_secs)
-        .context("--seconds takes a whole number")
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .with_context(|| format!("--seconds takes a whole number, up to {}", u32::MAX))
 }
 
 /// Ends as a shell does: with 127 if there is no such command, and 126 if it is none.

@@ -29,7 +29,7 @@ pub fn ourselves() -> Process {
     }
 }
 
-/// The folders of a /proc that stand for processes.
+/// What in a folder is called by a number: in a /proc, the processes.
 pub fn numbers(proc: &Path) -> impl Iterator<Item = i32> {
     let entries = fs::read_dir(proc).into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -122,6 +122,19 @@ impl Process {
     pub fn identity(&self, folder: &str) -> Option<(u64, u64)> {
         let file = fs::metadata(self.folder(folder)?).ok()?;
         Some((file.dev(), file.ino()))
+    }
+
+    /// The numbers of its descriptors that lead to this folder.
+    pub fn descriptors_of(&self, folder: (u64, u64)) -> Option<Vec<i32>> {
+        let descriptors = self.path("fd");
+        fs::read_dir(&descriptors).ok()?;
+        let leads_there = |number: &i32| {
+            let file = fs::metadata(descriptors.join(number.to_string()));
+            file.is_ok_and(|file| (file.dev(), file.ino()) == folder)
+        };
+        let mut found: Vec<i32> = numbers(&descriptors).filter(leads_there).collect();
+        found.sort_unstable();
+        Some(found)
     }
 
     /// What it takes for `/`, as the host would call it.

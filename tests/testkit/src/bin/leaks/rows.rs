@@ -46,7 +46,7 @@ type Found = Option<(Answer, String)>;
 type Find = fn(&Look) -> Found;
 
 /// In the order in which the eight steps turn them from shared to own.
-const ROWS: [(&str, Find); 14] = [
+const ROWS: [(&str, Find); 15] = [
     ("hostname", Look::hostname),
     ("PIDs", Look::pids),
     ("root and files", Look::files),
@@ -58,6 +58,7 @@ const ROWS: [(&str, Find); 14] = [
     ("IPC", |look| look.namespace("ipc")),
     ("user IDs", Look::users),
     ("capabilities", Look::capabilities),
+    ("descriptors", Look::descriptors),
     ("cgroup view", |look| look.namespace("cgroup")),
     ("clock", Look::clock),
     ("kernel", Look::kernel),
@@ -371,6 +372,17 @@ impl Look {
             return shared(format!("{count}, and {all} outside"));
         }
         own(format!("{count} of the {all} outside"))
+    }
+
+    /// It was started with one that is the host's `/`: what is open stays open, and leads
+    /// there from any root.
+    fn descriptors(&self) -> Found {
+        let host = self.ours.identity("")?;
+        let open = self.process.as_ref()?.descriptors_of(host)?;
+        match open.first() {
+            Some(number) => shared(format!("{number} leads to the host's /")),
+            None => own("none leads to the host's /"),
+        }
     }
 
     /// The time of day is the same in all time namespaces: time_namespaces(7).
