@@ -126,7 +126,14 @@ fn signals() -> SigSet {
 
 /// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
 fn block_signals() -> Result<()> {
-    signals().thread_block().context("block signals")
+    signals().thread_block().context("block signals")?;
+    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
+    // SAFETY: the default action is no handler: no code of ours will run at a signal.
+    let reset = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    // A caller may ignore SIGCHLD, and we inherit that. The kernel then keeps no exit status
+    // of a child, and tells nobody of its end (wait(2)).
+    reset.context("reset SIGCHLD")?;
+    Ok(())
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

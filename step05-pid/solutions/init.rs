@@ -7,7 +7,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Command, ExitCode, ExitStatus};
 
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::unistd::{Pid, sethostname};
 
@@ -101,7 +101,14 @@ fn signals() -> SigSet {
 /// A program that we start inherits the blocked signals, so that between two
 /// programs there is no moment in which one is lost.
 fn block_signals() -> Result<()> {
-    signals().thread_block().context("block signals")
+    signals().thread_block().context("block signals")?;
+    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
+    // SAFETY: the default action is no handler: no code of ours will run at a signal.
+    let reset = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    // A caller may ignore SIGCHLD, and we inherit that. The kernel then keeps no exit status
+    // of a child, and tells nobody of its end (wait(2)).
+    reset.context("reset SIGCHLD")?;
+    Ok(())
 }
 
 /// Executes `command`, waits until it has ended, and returns its exit status.
@@ -126,11 +133,12 @@ fn execute(command: &mut Command) -> Result<ExitCode> {
 
 /// Says why the command was not executed, in words and by the exit status.
 fn not_executed(command: &Command, error: io::Error) -> Result<ExitCode> {
+    use Errno::{EAGAIN, EMFILE, ENFILE, ENOENT, ENOMEM};
     let what = format!("execute {}", command.get_program().to_string_lossy());
-    let code = match error.kind() {
-        ErrorKind::NotFound => 127,
-        // These two come from fork(2): the command is not to blame.
-        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => return Err(error).context(what),
+    let code = match error.raw_os_error().map(Errno::from_raw) {
+        Some(ENOENT) => 127,
+        // These come from pipe(2) and fork(2): the command is not to blame.
+        Some(EAGAIN | EMFILE | ENFILE | ENOMEM) => return Err(error).context(what),
         _ => 126,
     };
     // If standard error is closed, the exit status alone has to tell.

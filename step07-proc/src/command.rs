@@ -4,12 +4,13 @@
 //!
 //! Read: signal(7), sigprocmask(2), execve(2), wait(2).
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::unistd::Pid;
 
 /// The signals that must not end this program before the command has ended.
@@ -23,7 +24,31 @@ fn signals() -> SigSet {
 /// A program that we start inherits the blocked signals, so that between two
 /// programs there is no moment in which one is lost.
 pub fn block_signals() -> Result<()> {
-    signals().thread_block().context("block signals")
+    signals().thread_block().context("block signals")?;
+    prepare(None).context("reset SIGCHLD")
+}
+
+/// Lets `command` begin with signals that are not blocked; or, without one, lets us wait
+/// for what we start. What Rust cannot check is in this one place.
+fn prepare(command: Option<&mut Command>) -> io::Result<()> {
+    let signals = signals();
+    #[expect(unsafe_code, reason = "nix and std have no safe functions for these")]
+    // SAFETY: the default action is no handler: no code of ours will run at a signal. And
+    // after fork(2) only async-signal-safe functions may be called (signal-safety(7)): the
+    // closure makes one system call and allocates nothing.
+    unsafe {
+        match command {
+            // A caller may ignore SIGCHLD, and we inherit that. The kernel then keeps no
+            // exit status of a child, and tells nobody of its end (wait(2)).
+            None => signal(Signal::SIGCHLD, SigHandler::SigDfl).map(drop)?,
+            // A signal that is blocked stays blocked across exec, and a command that
+            // inherits that is deaf to Ctrl-C.
+            Some(command) => {
+                command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Executes `command`, waits until it has ended, and returns its exit status.
@@ -31,15 +56,7 @@ pub fn block_signals() -> Result<()> {
 /// As in a shell, the status is 127 if there is no such command, and 126 if there
 /// is one that cannot be executed.
 pub fn execute(command: &mut Command) -> Result<ExitCode> {
-    let signals = signals();
-    #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
-    // SAFETY: after fork(2) only async-signal-safe functions may be called
-    // (signal-safety(7)). The closure makes one system call and allocates nothing.
-    unsafe {
-        // A signal that is blocked stays blocked across exec, and a command that
-        // inherits that is deaf to Ctrl-C.
-        command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
-    }
+    prepare(Some(command))?;
     match command.spawn() {
         Ok(child) => wait(child),
         Err(error) => not_executed(command, error),
@@ -48,11 +65,12 @@ pub fn execute(command: &mut Command) -> Result<ExitCode> {
 
 /// Says why the command was not executed, in words and by the exit status.
 fn not_executed(command: &Command, error: io::Error) -> Result<ExitCode> {
+    use Errno::{EAGAIN, EMFILE, ENFILE, ENOENT, ENOMEM};
     let what = format!("execute {}", command.get_program().to_string_lossy());
-    let code = match error.kind() {
-        ErrorKind::NotFound => 127,
-        // These two come from fork(2): the command is not to blame.
-        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => return Err(error).context(what),
+    let code = match error.raw_os_error().map(Errno::from_raw) {
+        Some(ENOENT) => 127,
+        // These come from pipe(2) and fork(2): the command is not to blame.
+        Some(EAGAIN | EMFILE | ENFILE | ENOMEM) => return Err(error).context(what),
         _ => 126,
     };
     // If standard error is closed, the exit status alone has to tell.

@@ -80,6 +80,7 @@ const COMMAND: &[Rule] = &[
     item("fn signals", Part::Process),
     item("fn block_signals", Part::Process),
     item("fn execute", Part::Process),
+    item("fn prepare", Part::Process),
     item("fn not_executed", Part::Process),
     item("fn wait", Part::Process),
 ];

@@ -1,7 +1,9 @@
 //! What several of our own steps show and another's program need not: how they announce
 //! themselves, the word `child`, and what becomes of them if a system call fails.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process;
 
 use anyhow::{Context, Result};
@@ -24,6 +26,8 @@ pub const ALL: &[Promise] = promises! {
         keeps_sigint_and_sigquit_to_itself,
         fails_if_a_signal_cannot_be_passed_on,
         fails_if_the_command_cannot_be_forked,
+        fails_if_there_is_no_descriptor_to_start_with,
+        hears_of_the_end_if_the_caller_ignores_it,
     ],
     2..=3 => [announces_the_command],
     3..=8 => [
@@ -192,6 +196,54 @@ fn says_what_a_namespace_takes(program: &Program) -> Result<()> {
         call.end()?.exits(125)?.complains(&[needed, errno])?;
     }
     Ok(())
+}
+
+/// `run`'s own pipe does not fit, and the command is not to blame.
+fn fails_if_there_is_no_descriptor_to_start_with(program: &Program) -> Result<()> {
+    for path in with_answers(program, &["fork-exec"]) {
+        let few = ["sh", "-c", "ulimit -n 4 && exec \"$0\" \"$@\""];
+        let call = program.run(EXECUTED).with_prefix(&few).at(path);
+        call.end()?
+            .exits(125)?
+            .complains(&["Too many open files"])?;
+    }
+    Ok(())
+}
+
+/// The kernel would keep no exit status, and not tell of the end either.
+fn hears_of_the_end_if_the_caller_ignores_it(program: &Program) -> Result<()> {
+    for path in with_answers(program, &[]) {
+        for options in [
+            &["--ignore-signal=CHLD"][..],
+            &["--ignore-signal=CHLD", "--block-signal=CHLD"],
+        ] {
+            let prefix = [&["env"], options].concat();
+            let script = "sleep 0.05 & wait; exit 3";
+            let call = program
+                .run_shell(script)
+                .with_prefix(&prefix)
+                .at(path.clone());
+            call.end()?.exits(3)?;
+        }
+    }
+    Ok(())
+}
+
+/// The program, and with a step those of its answers that start a command, but for some.
+fn with_answers(program: &Program, but: &[&str]) -> Vec<PathBuf> {
+    let answers: &[&str] = match program.step.file_name().and_then(OsStr::to_str) {
+        Some("step02-exec") => &["fork-exec", "clean-env"],
+        Some("step03-uts") => &["net-ipc"],
+        Some("step04-child") => &["named", "sync-pipe"],
+        Some("step05-pid") => &["clone", "init", "rootless"],
+        Some("step06-chroot") => &["overlay", "pivot-root"],
+        Some("step07-proc") => &["dev", "own-proc", "volume"],
+        Some("step08-cgroup") => &["memory", "capabilities", "seccomp", "mydocker"],
+        _ => &[],
+    };
+    let answers = answers.iter().filter(|name| !but.contains(name));
+    let answers = answers.map(|name| program.step.with_file_name(name));
+    [program.path.clone()].into_iter().chain(answers).collect()
 }
 
 /// EPERM is what one without root gets. Whatever it is, nothing may run without a namespace.
