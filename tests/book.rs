@@ -26,7 +26,7 @@ use std::sync::Once;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use regex::{NoExpand, Regex};
 use similar::TextDiff;
 use testkit::suite;
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     if env::var_os("CONTAINER").is_some() {
         trials.clear();
     }
-    suite::run_all(&Arguments::from_args(), trials)
+    suite::run_all(suite::Selection::from_args(), trials)
 }
 
 fn trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {

@@ -176,13 +176,19 @@ fn provide(rootfs: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A shell that moves into the test's cgroup and becomes what its arguments say.
+/// A shell that moves into the test's cgroups and becomes what its arguments say.
 fn enter_cgroup(host: &Host) -> Result<Command> {
-    let entrance = host.entrance().context("find the cgroup of the test")?;
+    let entrances = host.entrances();
+    ensure!(!entrances.is_empty(), "the test has no cgroups");
     let mut shell = Command::new("sh");
     shell
-        .args(["-c", "echo 0 >\"$0\" && exec \"$@\""])
-        .arg(entrance);
+        .args([
+            "-c",
+            "until [ \"$1\" = -- ]; do echo 0 >\"$1\" && shift || exit; done; shift; exec \"$@\"",
+        ])
+        .arg("sh")
+        .args(entrances)
+        .arg("--");
     Ok(shell)
 }
 

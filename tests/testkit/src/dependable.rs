@@ -302,8 +302,10 @@ fn stays_with_a_command_that_handles_ctrl_backslash(program: &Program) -> Result
 }
 
 fn stays_at_a_key(program: &Program, key: char, signal: &str) -> Result<()> {
-    // It gets the signal from the terminal, and not once more from the program.
-    let script = "trap 'echo caught; caught=$((caught + 1))' \"$0\"; echo started; read line; \
+    // It gets the signal from the terminal, and not once more from the program. What comes
+    // just before a `read` waits does not end it.
+    let script = "trap 'echo caught; caught=$((caught + 1))' \"$0\"; echo started; \
+                  until [ \"$caught\" ]; do sleep 0.01; done; read line; \
                   echo \"read $line\"; exit $((3 + caught))";
     let call = program.run(&["bash", "-c", script, signal]);
     let mut terminal = call.in_terminal()?;

@@ -1,19 +1,16 @@
 //! The machine as a program under test sees it: a hostname, mounts and a cgroup to play with.
 //!
-//! Each test is a thread of its own in a UTS and a mount namespace of its own. For the
-//! program that *is* the host: what changes there has leaked, and the real host is out of
-//! its reach. All that the program starts is in a cgroup that holds at most 200 processes,
-//! and it takes that cgroup for the top of the hierarchy. At the end all of them are killed.
-//! Where memory and processors are counted in other hierarchies, it has a top there too.
+//! Each test has UTS, mount, network and IPC namespaces of its own, and is in a PID and a
+//! cgroup namespace of its own (see `fence` and `guard`). For the program that *is* the host:
+//! what changes there has leaked. The program's own files are all that it can write; what the
+//! kernel keeps for the whole machine, and root can reach, is named in book/src/check.md.
 //!
-//! Read: unshare(2), whose namespaces are per thread; cgroup_namespaces(7).
+//! Read: unshare(2), namespaces(7).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::mem;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,49 +19,96 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, gethostname, sethostname};
+use nix::unistd::{gethostname, sethostname};
 use tempfile::TempDir;
 
-use crate::cgroup::Cgroups;
+use crate::fence;
+use crate::guard::{self, Guard};
 use crate::mountinfo::{self, Mount};
-
-/// More than any honest test needs, and few enough for any machine.
-const MAX_PROCESSES: u32 = 200;
+use crate::variables::{self, SLOWNESS};
 
 /// The hostname outside the container.
 pub const HOSTNAME: &str = "outside";
 
-/// The cgroups of the tests that are running, so that Ctrl-C can empty them.
-static GUARDS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
 /// An empty folder, on which each test mounts a file system of its own.
-static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// In the environment of a test's process: that folder, which the suite has made.
+pub(crate) const SCRATCH: &str = "TESTKIT_SCRATCH";
 
 /// Time limits are made for a machine like the author's. `TEST_SLOWNESS=30` says that
 /// this one is 30 times slower: a virtual machine without KVM is.
 pub fn scaled(milliseconds: u64) -> Duration {
-    let factor = std::env::var("TEST_SLOWNESS")
-        .ok()
-        .and_then(|factor| factor.parse().ok());
+    let factor = variables::get(SLOWNESS).and_then(|factor| factor.to_str()?.parse().ok());
     Duration::from_millis(milliseconds) * factor.unwrap_or(1)
+}
+
+/// A time limit that is longer on a machine with other work to do: while ten processes share
+/// a processor, ten seconds count for one. But not if all that could go on is asleep.
+pub struct Patience {
+    left: Duration,
+    last: Instant,
+}
+
+impl Patience {
+    /// For so long, on a machine that has nothing else to do.
+    pub fn new(milliseconds: u64) -> Self {
+        Self {
+            left: scaled(milliseconds),
+            last: Instant::now(),
+        }
+    }
+
+    /// Has to be asked often.
+    pub fn is_over(&mut self) -> bool {
+        let passed = self.last.elapsed();
+        if passed > Duration::from_millis(20) {
+            let crowd = if is_anything_running() { crowd() } else { 1 };
+            self.left = self.left.saturating_sub(passed / crowd);
+            self.last = Instant::now();
+        }
+        self.left.is_zero()
+    }
+}
+
+/// How many processes share a processor now. `0.20 0.18 0.12 RUNNING/ALL LAST`
+fn crowd() -> u32 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let running = load.split([' ', '/']).nth(3);
+    let running = running.and_then(|count| count.parse::<u32>().ok());
+    let processors = thread::available_parallelism().map_or(1, |count| count.get() as u32);
+    (running.unwrap_or(1) / processors).clamp(1, 6)
+}
+
+/// Whether one of the processes that a test can see is running, waits for a processor, or is
+/// busy in the kernel. Outside, all of the machine can be seen, and so it is.
+fn is_anything_running() -> bool {
+    let own = std::process::id().to_string();
+    let is_running = |pid: &i32| {
+        // proc_pid_stat(5): `4711 (sleep) S …`
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        pid.to_string() != own && state.starts_with(['R', 'D'])
+    };
+    !fence::is_inside() || all_processes().iter().any(is_running)
 }
 
 /// Waits until `look` finds something, and says `what` was missing if it never does.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
-    let limit = scaled(5_000);
-    let start = Instant::now();
+    let mut patience = Patience::new(LONG);
     loop {
+        // In this order: what came while we slept has come.
+        let is_over = patience.is_over();
         if let Some(found) = look() {
             return Ok(found);
         }
-        ensure!(
-            start.elapsed() < limit,
-            "waited {limit:?} in vain for {what}"
-        );
+        ensure!(!is_over, "waited {:?} in vain for {what}", scaled(LONG));
         thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// What nothing takes that a test waits for.
+pub const LONG: u64 = 5_000;
 
 /// What a container must leave as it was, as long as it runs and afterwards.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +124,7 @@ pub struct Host {
     pub folder: TempDir,
     /// Where files can be made that are in nobody's way. All others are read-only, with root.
     pub scratch: PathBuf,
-    /// Where cgroups are mounted, and what is bound there. `None` without root.
+    /// The cgroups that hold what is started here. `None` without root.
     guard: Option<Guard>,
     /// What was run last, with what it said: some failures are seen at the host alone.
     last_run: Mutex<String>,
@@ -110,13 +154,6 @@ fn unmount(path: &Path) {
     while umount2(path, MntFlags::MNT_DETACH).is_ok() {}
 }
 
-/// Cgroups that lie on the mount points of their hierarchies: first the one that counts
-/// processes, then those for memory and processors, where they are others.
-struct Guard {
-    mount_points: Vec<PathBuf>,
-    cgroups: Cgroups,
-}
-
 impl Host {
     /// Moves the calling thread, for good, to a host of its own.
     ///
@@ -124,7 +161,16 @@ impl Host {
     /// to guard then, and it gets this machine as it is.
     pub fn enter(needs_root: bool) -> Result<Self> {
         let scratch = scratch()?;
-        match unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNS) {
+        // Before a program can mount anything where this looks.
+        let inside = match fence::is_inside() {
+            true => Some(Guard::as_mounted(fence::limits()?)?),
+            false => None,
+        };
+        let namespaces = CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWIPC;
+        match unshare(namespaces) {
             Ok(()) => {}
             Err(Errno::EPERM) if needs_root => bail!(NEEDS_ROOT),
             Err(Errno::EPERM) => {
@@ -136,7 +182,9 @@ impl Host {
                     last_run: Mutex::default(),
                 });
             }
-            Err(errno) => return Err(errno).context("unshare the UTS and mount namespaces"),
+            Err(errno) => {
+                return Err(errno).context("unshare the UTS, mount, network and IPC namespaces");
+            }
         }
         sethostname(HOSTNAME).context("set the hostname of the test's own UTS namespace")?;
         // First cut off from the real host, then shared, as systemd has it: so a mount
@@ -152,9 +200,20 @@ impl Host {
             .context("change the propagation of /")?;
         }
         make_files_read_only()?;
-        let guard = Guard::enter().context("make a cgroup for the program under test")?;
+        let guard = match inside {
+            Some(guard) => guard,
+            None => {
+                let guard = Guard::make().context("make a cgroup for the program under test")?;
+                guard.cover()?;
+                guard
+            }
+        };
+        bring_lo_up(&scratch)?;
         // In memory, since some tests fill it with a whole root filesystem.
         mount_tmpfs(&scratch, "100m")?;
+        if fence::is_inside() {
+            make_settings_read_only(&scratch)?;
+        }
         let folder = tempfile::tempdir_in(&scratch).context("make a working directory")?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777))
             .context("let every user into the working directory")?;
@@ -168,6 +227,9 @@ impl Host {
 
     /// Tells what was run, for a failure that is seen at the host alone.
     pub fn remember(&self, report: String) {
+        if fence::is_inside() {
+            fence::say(&format!("ran:      {report}"));
+        }
         *self
             .last_run
             .lock()
@@ -186,14 +248,11 @@ impl Host {
         }
     }
 
-    /// The file that a process writes `0` to before it becomes the program under test: in
-    /// the guard's leaf, by way of the real host's mounts, on which nothing lies.
-    pub fn entrance(&self) -> Option<PathBuf> {
-        let guard = self.guard.as_ref()?;
-        // This is the main thread's root, which is in no namespace of a test.
-        let root = PathBuf::from(format!("/proc/{}/root", process::id()));
-        let cgroup = guard.cgroups.paths[0].strip_prefix("/").ok()?;
-        Some(root.join(cgroup).join("init/cgroup.procs"))
+    /// The files that a process writes `0` to before it becomes the program under test, so
+    /// that it is in the test's cgroups. None in a process that is there already.
+    pub fn entrances(&self) -> Vec<PathBuf> {
+        let guard = self.guard.as_ref().filter(|_| !fence::is_inside());
+        guard.map(Guard::entrances).unwrap_or_default()
     }
 
     /// What must be the same before, while, and after a container runs.
@@ -210,25 +269,15 @@ impl Host {
         })
     }
 
-    /// The cgroups that the program under test has made.
+    /// The cgroups that the program under test has made, in any hierarchy.
     pub fn cgroups(&self) -> Vec<PathBuf> {
-        let Some(guard) = &self.guard else {
-            return Vec::new();
-        };
-        let init = guard.mount_points[0].join("init");
-        let points = guard.mount_points.iter();
-        let mut cgroups: Vec<PathBuf> = points.flat_map(|point| descendants(point)).collect();
-        cgroups.retain(|cgroup| *cgroup != init && !guard.mount_points.contains(cgroup));
-        cgroups
+        self.guard.as_ref().map(Guard::cgroups).unwrap_or_default()
     }
 
     /// All processes that came from a program under test, by the host's numbers.
     pub fn processes(&self) -> Vec<i32> {
-        let Some(guard) = &self.guard else {
-            return Vec::new();
-        };
-        let cgroups = descendants(&guard.mount_points[0]);
-        cgroups.iter().flat_map(|cgroup| members(cgroup)).collect()
+        let processes = self.guard.as_ref().map(Guard::processes);
+        processes.unwrap_or_default()
     }
 
     /// Waits for a process with just this command line, and returns the host's number for it.
@@ -278,10 +327,8 @@ impl Host {
 
     /// The folder of the cgroup that process `pid` is in.
     pub fn cgroup_of(&self, pid: i32) -> Result<PathBuf> {
-        let found = self
-            .cgroups()
-            .into_iter()
-            .find(|cgroup| members(cgroup).contains(&pid));
+        let guard = self.guard.as_ref();
+        let found = guard.and_then(|guard| guard.cgroup_of(pid));
         found.with_context(|| {
             let path = format!("/proc/{pid}/cgroup");
             let seen = fs::read_to_string(&path).unwrap_or_default();
@@ -336,6 +383,12 @@ impl Host {
         Ok(Exposed(place.keep()))
     }
 
+    /// A /proc in which the settings can be written, for a test that does so in a namespace
+    /// that has its own.
+    pub fn proc(&self) -> PathBuf {
+        self.scratch.join(PROC)
+    }
+
     /// Makes an empty folder outside of the working directory.
     pub fn make_folder(&self) -> Result<TempDir> {
         tempfile::tempdir_in(&self.scratch).context("make a temporary folder")
@@ -375,33 +428,30 @@ impl Host {
     /// Whether the programs under test can have cgroups with this file: a kernel may lack the
     /// controller.
     pub fn has_cgroups_with(&self, file: &str) -> bool {
-        let mut points = self.guard.iter().flat_map(|guard| &guard.mount_points);
-        points.any(|point| point.join(file).exists())
+        self.guard
+            .as_ref()
+            .is_some_and(|guard| guard.has_file(file))
     }
 
     /// Makes the cgroup file systems read-only for the programs started from now on.
     pub fn make_cgroups_read_only(&self) -> Result<()> {
-        let guard = self
-            .guard
-            .as_ref()
-            .context("there is no cgroup to make read-only")?;
-        let mut points = guard.mount_points.iter();
-        points.try_for_each(|point| remount_read_only(point))
+        let guard = self.guard.as_ref();
+        let guard = guard.context("there is no cgroup to make read-only")?;
+        guard.make_read_only()
     }
 
-    /// Makes room for more processes than one test needs, threads included.
+    /// Makes room for so many more processes, threads included.
     pub fn allow_processes(&self, max: u32) -> Result<()> {
-        let Some(guard) = &self.guard else {
-            return Ok(());
-        };
-        let limit = guard.mount_points[0].join("pids.max");
-        fs::write(&limit, max.to_string()).with_context(|| format!("write {}", limit.display()))
+        match &self.guard {
+            Some(guard) => guard.allow_processes(max),
+            None => Ok(()),
+        }
     }
 
     /// Ends every process that came from the program under test.
     pub fn kill_all(&self) {
         if let Some(guard) = &self.guard {
-            kill_members(&guard.mount_points[0]);
+            guard.kill_all();
         }
     }
 }
@@ -416,57 +466,11 @@ impl Drop for Host {
     }
 }
 
-const NEEDS_ROOT: &str = "\
+pub(crate) const NEEDS_ROOT: &str = "\
     this test needs root: run `cargo test` as root, or let cargo be root for the tests: \
     `cargo run --bin doctor` shows how";
 
-impl Guard {
-    fn enter() -> Result<Self> {
-        let cgroups = {
-            // One after the other: their name is our PID and the time, which on some machines
-            // two threads can read alike.
-            let mut guards = GUARDS.lock().expect("no thread panics with this lock");
-            let mut cgroups = Cgroups::new()?;
-            cgroups.limit_processes(MAX_PROCESSES)?;
-            for controller in ["memory", "cpu"] {
-                // Only one exercise needs them.
-                cgroups.with_controller(controller).ok();
-            }
-            guards.extend(cgroups.paths.iter().cloned());
-            cgroups
-        };
-        let points = cgroups.paths.iter().filter_map(|cgroup| cgroup.parent());
-        let mount_points: Vec<PathBuf> = points.map(Path::to_path_buf).collect();
-        // Processes live in a leaf, or on cgroup v2 nobody could make a cgroup beside them.
-        let top = &cgroups.paths[0];
-        fs::create_dir(top.join("init")).context("make a cgroup to start in")?;
-        let control = top.join("cgroup.subtree_control");
-        if control.exists() {
-            fs::write(&control, "+pids").context("write +pids to cgroup.subtree_control")?;
-        }
-        for (cgroup, point) in cgroups.paths.iter().zip(&mount_points) {
-            bind(cgroup, point)?;
-        }
-        Ok(Self {
-            mount_points,
-            cgroups,
-        })
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        kill_members(&self.mount_points[0]);
-        for (cgroup, point) in self.cgroups.paths.iter().zip(&self.mount_points) {
-            umount2(point, MntFlags::MNT_DETACH).ok();
-            clear(cgroup);
-        }
-        let mut guards = GUARDS.lock().expect("no thread panics with this lock");
-        guards.retain(|path| !self.cgroups.paths.contains(path));
-    }
-}
-
-fn bind(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn bind(from: &Path, to: &Path) -> Result<()> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .with_context(|| format!("mount {} on {}", from.display(), to.display()))
 }
@@ -484,7 +488,7 @@ fn mount_tmpfs(path: &Path, size: &str) -> Result<()> {
     .with_context(|| format!("mount a tmpfs on {}", path.display()))
 }
 
-fn remount_read_only(path: &Path) -> Result<()> {
+pub(crate) fn remount_read_only(path: &Path) -> Result<()> {
     remount(path, MsFlags::MS_RDONLY).with_context(|| format!("make {} read-only", path.display()))
 }
 
@@ -493,30 +497,19 @@ fn remount(path: &Path, flags: MsFlags) -> nix::Result<()> {
     mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
 }
 
-/// File systems that hold no files of anybody's: the kernel makes them up, or asks for them.
-const MADE_UP: &[&str] = &[
+/// File systems that a program has to write to, and those that hold nothing to write.
+const WRITABLE: &[&str] = &[
     "autofs",
-    "binfmt_misc",
-    "bpf",
     "cgroup",
     "cgroup2",
-    "configfs",
-    "debugfs",
     "devpts",
-    "efivarfs",
-    "fusectl",
     "mqueue",
     "nsfs",
     "proc",
-    "pstore",
-    "rpc_pipefs",
-    "securityfs",
     "selinuxfs",
-    "sysfs",
-    "tracefs",
 ];
 
-/// Keeps the programs under test from this machine's files.
+/// Keeps the programs under test from this machine's files, and from the settings in /sys.
 ///
 /// A test may delete /etc/passwd, since the program is to have a root filesystem of its own,
 /// or one whose changes are thrown away. The one that is tested may have neither.
@@ -529,10 +522,10 @@ fn make_files_read_only() -> Result<()> {
         ..
     } in mounts
     {
-        if MADE_UP.contains(&kind.as_str()) {
+        if WRITABLE.contains(&kind.as_str()) {
             continue;
         }
-        match remount(&point, MsFlags::MS_RDONLY | kept_flags(&options)) {
+        match remount(&point, MsFlags::MS_RDONLY | flags_of(&options)) {
             // Nobody can reach it: another mount lies on top, or it is another user's (FUSE).
             Err(Errno::EACCES | Errno::EINVAL | Errno::ENOENT) if point != Path::new("/") => {}
             result => result.with_context(|| format!("make {} read-only", point.display()))?,
@@ -542,8 +535,9 @@ fn make_files_read_only() -> Result<()> {
 }
 
 /// What a mount does not allow, and must not because it is mounted anew.
-fn kept_flags(options: &str) -> MsFlags {
+pub(crate) fn flags_of(options: &str) -> MsFlags {
     let flag = |option| match option {
+        "ro" => MsFlags::MS_RDONLY,
         "nosuid" => MsFlags::MS_NOSUID,
         "nodev" => MsFlags::MS_NODEV,
         "noexec" => MsFlags::MS_NOEXEC,
@@ -555,10 +549,55 @@ fn kept_flags(options: &str) -> MsFlags {
     options.split(',').map(flag).collect()
 }
 
-/// The folder for all tests of this process. A test cannot remove it: all files are
+/// Where there is a /proc with settings that can be written, in the scratch folder.
+const PROC: &str = "proc";
+
+/// What in /proc is about the whole machine.
+const SETTINGS: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+
+/// Keeps the programs under test from the machine's settings.
+///
+/// A user namespace may mount a /proc only where there is one with nothing mounted in it
+/// (`mount_too_revealing` in the kernel). So there is another, out of the way.
+fn make_settings_read_only(scratch: &Path) -> Result<()> {
+    let whole = scratch.join(PROC);
+    fs::create_dir(&whole).context("make a folder")?;
+    mount(
+        Some("proc"),
+        &whole,
+        Some("proc"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .context("mount proc a second time")?;
+    for name in SETTINGS {
+        let path = Path::new("/proc").join(name);
+        if path.exists() {
+            bind(&path, &path)?;
+            remount_read_only(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A network namespace begins with a loopback device that is down. In /sys it can be brought
+/// up, but only in one that was mounted in this namespace.
+fn bring_lo_up(place: &Path) -> Result<()> {
+    let flags = MsFlags::empty();
+    mount(Some("none"), place, Some("sysfs"), flags, None::<&str>).context("mount sysfs")?;
+    // IFF_UP, see netdevice(7).
+    let brought = fs::write(place.join("class/net/lo/flags"), "1").context("bring lo up");
+    umount2(place, MntFlags::MNT_DETACH).context("unmount sysfs")?;
+    brought
+}
+
+/// The folder for all tests of this suite. A test cannot remove it: all files are
 /// read-only there.
-fn scratch() -> Result<PathBuf> {
-    let mut scratch = SCRATCH.lock().expect("no thread panics with this lock");
+pub(crate) fn scratch() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(SCRATCH) {
+        return Ok(path.into());
+    }
+    let mut scratch = FOLDER.lock().expect("no thread panics with this lock");
     if let Some(path) = &*scratch {
         return Ok(path.clone());
     }
@@ -571,70 +610,13 @@ fn scratch() -> Result<PathBuf> {
 ///
 /// No test can begin after that.
 pub fn clear_all() {
-    let mut scratch = SCRATCH.lock().expect("no thread panics with this lock");
-    let guards = GUARDS.lock().expect("no thread panics with this lock");
-    for cgroup in guards.iter() {
-        // A test that is running may start its program once more meanwhile.
-        eventually("a cgroup to be removed", || {
-            clear(cgroup);
-            (fs::remove_dir(cgroup).is_ok() || !cgroup.exists()).then_some(())
-        })
-        .ok();
-    }
+    guard::remove_all();
+    let mut scratch = FOLDER.lock().expect("no thread panics with this lock");
     if let Some(path) = scratch.take() {
         fs::remove_dir(path).ok();
     }
-    // Whoever is about to begin waits for these, until the process has ended.
-    mem::forget((scratch, guards));
-}
-
-/// Kills what is in the cgroup at `path` and removes the cgroups below it.
-fn clear(path: &Path) {
-    kill_members(path);
-    for child in descendants(path)
-        .iter()
-        .rev()
-        .filter(|child| *child != path)
-    {
-        // A cgroup stays busy for a moment after its last process has ended.
-        eventually("a cgroup to be removed", || fs::remove_dir(child).ok()).ok();
-    }
-}
-
-fn kill_members(path: &Path) {
-    // A process that forks meanwhile is in the list the next time.
-    eventually("killed processes to end", || {
-        let pids: Vec<i32> = descendants(path)
-            .iter()
-            .flat_map(|cgroup| members(cgroup))
-            .collect();
-        for pid in &pids {
-            kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
-        }
-        pids.is_empty().then_some(())
-    })
-    .ok();
-}
-
-/// The cgroup at `path` and all below it, parents first.
-fn descendants(path: &Path) -> Vec<PathBuf> {
-    let mut found = vec![path.to_path_buf()];
-    let mut next = 0;
-    while next < found.len() {
-        let entries = fs::read_dir(&found[next]).into_iter().flatten().flatten();
-        found.extend(
-            entries
-                .map(|entry| entry.path())
-                .filter(|path| path.is_dir()),
-        );
-        next += 1;
-    }
-    found
-}
-
-fn members(cgroup: &Path) -> Vec<i32> {
-    let procs = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-    procs.lines().filter_map(|pid| pid.parse().ok()).collect()
+    // Whoever is about to begin waits for this, until the process has ended.
+    std::mem::forget(scratch);
 }
 
 fn all_processes() -> Vec<i32> {

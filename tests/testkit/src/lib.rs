@@ -3,6 +3,7 @@
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
 //!   that it could harm.
 //! - [`mountinfo`]: the list of mounts, read as the kernel writes it.
+//! - `fence` and `guard`: a process for each test, and the cgroups that hold it.
 //! - [`container`]: the program under test, as the user names it.
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
 //! - [`lesson`] and [`dependable`]: what a step and all that follow it promise.
@@ -21,6 +22,10 @@ pub mod dependable;
 #[cfg(feature = "suite")]
 pub mod exercise;
 #[cfg(feature = "suite")]
+mod fence;
+#[cfg(feature = "suite")]
+mod guard;
+#[cfg(feature = "suite")]
 pub mod host;
 #[cfg(feature = "suite")]
 mod inherited;
@@ -35,6 +40,8 @@ pub mod program;
 pub mod refuse;
 #[cfg(feature = "suite")]
 pub mod suite;
+#[cfg(feature = "suite")]
+mod variables;
 
 /// Makes cgroups as the answer to `memory` does: it knows where, on every layout.
 #[cfg(feature = "suite")]

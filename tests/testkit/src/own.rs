@@ -179,14 +179,17 @@ fn fails_if_the_command_cannot_be_forked(program: &Program) -> Result<()> {
 /// What is missing is root, or room below a limit that counts for root too.
 fn says_what_a_namespace_takes(program: &Program) -> Result<()> {
     let (_exposed, path) = program.expose()?;
-    let at_limit = "echo 0 >/proc/sys/user/max_uts_namespaces && exec \"$0\" \"$@\"";
+    // The host's own /proc/sys is read-only.
+    let proc = program.host.proc();
+    let file = proc.join("sys/user/max_uts_namespaces");
+    let at_limit = format!("echo 0 >'{}' && exec \"$0\" \"$@\"", file.display());
     let cases: [(&[&str], &str); 2] = [
         (
             &["setpriv", "--bounding-set=-all"],
             "Operation not permitted",
         ),
         (
-            &["unshare", "-r", "sh", "-c", at_limit],
+            &["unshare", "-r", "sh", "-c", &at_limit],
             "No space left on device",
         ),
     ];

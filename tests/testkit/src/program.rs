@@ -3,23 +3,26 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
-use rexpect::session::{PtySession, spawn_command};
+use rexpect::process::PtyProcess;
 
-use crate::host::{Exposed, Host, scaled};
+use crate::fence::{self, Hangs};
+use crate::host::{Exposed, Host, LONG, Patience, scaled};
 
 /// A program under test on a host of its own.
 pub struct Program {
@@ -191,6 +194,8 @@ impl<'a> Call<'a> {
             .stdin(input)
             .stdout(output)
             .stderr(stderr.try_clone().context("share a file")?)
+            // kill(0, …) reaches the whole group, and so must not reach this test.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("start {words}"))?;
         Ok(Running {
@@ -208,46 +213,36 @@ impl<'a> Call<'a> {
         self.program.host.remember(words.clone());
         // On a dumb one bash writes what follows a command into the line of its prompt.
         self.env.push(("TERM".into(), "xterm".into()));
-        let limit = u64::try_from(scaled(5_000).as_millis())?;
         let _starting = STARTING.lock().expect("no thread panics with this lock");
-        let session =
-            spawn_command(self.command(), Some(limit)).with_context(|| format!("start {words}"))?;
+        let process = PtyProcess::new(self.command());
+        let mut process = process.with_context(|| format!("start {words}"))?;
         keep_terminals_to_ourselves()?;
+        // A shell at a terminal ignores the SIGTERM that it would get first.
+        process.set_kill_timeout(Some(0));
+        let file = process.get_file_handle().context("take the terminal")?;
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("read without waiting")?;
         Ok(Terminal {
             program: self.program,
             words,
-            session,
+            file,
+            shown: Vec::new(),
+            seen: 0,
+            process,
         })
     }
 
     fn command(&self) -> Command {
-        let host = &self.program.host;
-        // This shell moves into the test's cgroup, and then becomes the program.
-        let mut command = match host.entrance() {
-            Some(entrance) => {
-                let mut shell = Command::new("sh");
-                shell
-                    .args(["-c", "echo 0 >\"$0\" && exec \"$@\""])
-                    .arg(entrance);
-                shell.args(&self.prefix);
-                shell.arg(&self.path);
-                shell
-            }
-            None => match self.prefix.split_first() {
-                Some((first, rest)) => {
-                    let mut command = Command::new(first);
-                    command.args(rest).arg(&self.path);
-                    command
-                }
-                None => Command::new(&self.path),
-            },
-        };
+        let words = self.prefix.iter().map(OsString::as_os_str);
+        let mut words = words.chain([self.path.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .args(&self.args)
-            .current_dir(host.folder.path())
+            .current_dir(self.program.host.folder.path())
             .env_remove("RUST_BACKTRACE")
             .env_remove("CONTAINER")
             .envs(self.env.iter().cloned());
+        fence::hide(&mut command);
         command
     }
 }
@@ -354,14 +349,18 @@ impl Running<'_> {
         what: &str,
         mut look: impl FnMut(&Self) -> Result<Option<T>>,
     ) -> Result<T> {
-        let start = Instant::now();
+        let mut patience = Patience::new(LONG);
         loop {
-            let is_over = start.elapsed() > scaled(5_000) || self.has_ended()?;
+            let (is_over, has_ended) = (patience.is_over(), self.has_ended()?);
             if let Some(found) = look(self)? {
                 return Ok(found);
             }
-            if is_over {
+            if has_ended {
                 bail!("{}", self.take_down()?.report(what));
+            }
+            if is_over {
+                let report = self.take_down()?.report(what);
+                bail!(Hangs(report));
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -369,13 +368,15 @@ impl Running<'_> {
 
     /// Waits for the program to end.
     pub fn end(mut self) -> Result<Ended> {
-        let start = Instant::now();
+        let mut patience = Patience::new(LONG);
         let mut pause = Duration::from_micros(500);
         while !self.has_ended()? {
-            if start.elapsed() > scaled(20_000) {
-                let limit = scaled(20_000);
-                let ended = self.take_down()?;
-                bail!("{}", ended.report(&format!("an end within {limit:?}")));
+            if patience.is_over() {
+                let limit = scaled(LONG);
+                let report = self
+                    .take_down()?
+                    .report(&format!("an end within {limit:?}"));
+                bail!(Hangs(report));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
@@ -391,19 +392,33 @@ impl Running<'_> {
         bail!("ran:      {}\nexpected: {what}", self.words)
     }
 
+    /// Fails if the program prints without end.
     fn has_ended(&mut self) -> Result<bool> {
-        Ok(self
-            .child
-            .try_wait()
-            .context("wait for the program")?
-            .is_some())
+        let status = self.child.try_wait().context("wait for the program")?;
+        let length = |file: &File| Ok::<_, Error>(file.metadata().context("look at it")?.len());
+        let length = length(&self.stdout)?.max(length(&self.stderr)?);
+        if length > MOST_OUTPUT {
+            let what = format!("no more than {MOST_OUTPUT} bytes of output, and not {length}");
+            self.kill();
+            bail!("{}", self.ended()?.report(&what));
+        }
+        Ok(status.is_some())
+    }
+
+    fn kill(&mut self) {
+        self.program.host.kill_all();
+        // Without root, this is all that can be found.
+        killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).ok();
     }
 
     fn take_down(&mut self) -> Result<Ended> {
         if !self.has_ended()? {
-            self.program.host.kill_all();
-            self.child.kill().context("kill the program")?;
+            self.kill();
         }
+        self.ended()
+    }
+
+    fn ended(&mut self) -> Result<Ended> {
         let ended = Ended {
             words: self.words.clone(),
             status: self.child.wait().context("wait for the program")?,
@@ -413,6 +428,14 @@ impl Running<'_> {
         let said = ended.said();
         self.program.host.remember(format!("{}{said}", self.words));
         Ok(ended)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).ok();
+        }
     }
 }
 
@@ -507,34 +530,61 @@ impl Ended {
 pub struct Terminal<'a> {
     program: &'a Program,
     words: String,
-    session: PtySession,
+    file: File,
+    /// All that the terminal has shown.
+    shown: Vec<u8>,
+    /// How much of that a test has seen.
+    seen: usize,
+    process: PtyProcess,
 }
 
 impl Terminal<'_> {
-    /// Waits until this line is on the screen.
+    /// Waits until this line is on the screen, below the lines that were waited for before.
     pub fn wait_for(&mut self, line: &str) -> Result<()> {
-        let words = &self.words;
-        match self.session.exp_regex(&format!("(^|[\\r\\n]){line}\\r\\n")) {
-            Ok(_) => Ok(()),
-            Err(error) => bail!(
-                "ran:      {words}\nexpected: the line {line:?}\nseen:     {}",
-                on_screen(&error)
-            ),
+        let wanted = format!("the line {line:?}");
+        let mut patience = Patience::new(LONG);
+        loop {
+            let is_over = patience.is_over();
+            let has_ended = self.read()?;
+            let rest = &self.shown[self.seen..];
+            let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
+            let is_it = |shown: &&[u8]| {
+                let shown = shown.strip_suffix(b"\r\n").unwrap_or_default();
+                // A program may begin a line anew, with a carriage return.
+                shown.rsplit(|byte| *byte == b'\r').next() == Some(line.as_bytes())
+            };
+            let mut length = 0;
+            if lines
+                .by_ref()
+                .inspect(|line| length += line.len())
+                .any(|line| is_it(&line))
+            {
+                self.seen += length;
+                return Ok(());
+            }
+            if has_ended {
+                bail!("{}", self.report(&wanted, "the program has ended"));
+            }
+            if is_over {
+                let what = format!("after {:?}", scaled(LONG));
+                bail!(Hangs(self.report(&wanted, &what)));
+            }
+            thread::sleep(Duration::from_millis(2));
         }
     }
 
     /// Types a line.
     pub fn type_line(&mut self, line: &str) -> Result<()> {
         self.words += &format!(", typed {line:?}");
-        self.session.send_line(line).context("type a line")?;
-        Ok(())
+        let line = format!("{line}\n");
+        self.file.write_all(line.as_bytes()).context("type a line")
     }
 
     /// Types a control character: `press('c')` is Ctrl-C.
     pub fn press(&mut self, key: char) -> Result<()> {
         self.words += &format!(", pressed Ctrl-{}", key.to_ascii_uppercase());
-        self.session.send_control(key).context("press a key")?;
-        self.session.flush().context("press a key")
+        let key = u8::try_from(key).context("find a key")? & 0x1f;
+        self.file.write_all(&[key]).context("press a key")
     }
 
     /// Waits for the program to end, and fails unless its exit status is `code`.
@@ -550,46 +600,72 @@ impl Terminal<'_> {
         Ok(())
     }
 
-    /// Waits for the program to end, and returns its exit status and what it has shown.
+    /// Waits for the program to end, and returns its exit status and what it has shown since
+    /// the last line that was waited for.
     pub fn ends(mut self) -> Result<(i32, String)> {
-        let rest = self.session.exp_eof().map_err(|error| {
-            anyhow::anyhow!(
-                "ran:      {}\nexpected: its end\nseen:     {}",
-                self.words,
-                on_screen(&error)
-            )
-        })?;
-        let seen = match self
-            .session
-            .process()
-            .wait()
-            .context("wait for the program")?
-        {
-            WaitStatus::Exited(_, code) => code,
-            WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
-            status => bail!("the program has not ended: {status:?}"),
+        let mut patience = Patience::new(LONG);
+        let seen = loop {
+            let is_over = patience.is_over();
+            self.read()?;
+            match self.process.status() {
+                Some(WaitStatus::Exited(_, code)) => break code,
+                Some(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
+                Some(_) => {}
+                None => bail!("the program has been waited for"),
+            }
+            if is_over {
+                let what = format!("after {:?}", scaled(LONG));
+                bail!(Hangs(self.report("its end", &what)));
+            }
+            thread::sleep(Duration::from_millis(2));
         };
-        Ok((seen, rest))
+        self.read()?;
+        let rest = String::from_utf8_lossy(&self.shown[self.seen..]);
+        Ok((seen, rest.into_owned()))
+    }
+
+    /// Reads what is there, and tells whether nothing more can come.
+    fn read(&mut self) -> Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return Ok(true),
+                Ok(count) => self.shown.extend(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                // The program, and all that it has started there, have ended.
+                Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Ok(true),
+                Err(error) => return Err(error).context("read what the terminal shows"),
+            }
+            let length = self.shown.len() as u64;
+            if length > MOST_OUTPUT {
+                let wanted = format!("no more than {MOST_OUTPUT} bytes on the screen");
+                bail!("{}", self.report(&wanted, "more"));
+            }
+        }
+    }
+
+    fn report(&self, expected: &str, seen: &str) -> String {
+        let screen = String::from_utf8_lossy(&self.shown[self.seen..]);
+        format!(
+            "ran:      {}\nexpected: {expected}\nseen:     {seen}; on the screen:{}",
+            self.words,
+            in_lines(&screen)
+        )
     }
 }
 
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
-        // A shell at a terminal ignores the SIGTERM that the session would send it.
         self.program.host.kill_all();
     }
 }
 
-/// What a terminal showed instead of what was expected.
-fn on_screen(error: &rexpect::error::Error) -> String {
-    use rexpect::error::Error;
-    let (what, shown) = match error {
-        Error::EOF { got, .. } => ("the program has ended; on the screen:".to_owned(), got),
-        Error::Timeout { got, timeout, .. } => (format!("after {timeout:?}, on the screen:"), got),
-        _ => return error.to_string(),
-    };
-    format!("{what}{}", in_lines(shown))
-}
+/// More than this no program has to say.
+const MOST_OUTPUT: u64 = 1 << 20;
+
+/// How much of it a report shows: so many lines from the beginning and the end, and of each
+/// so many characters.
+const SHOWN: (usize, usize) = (20, 200);
 
 fn on_standard_output(lines: &str) -> String {
     let noun = if lines.contains('\n') {
@@ -602,17 +678,32 @@ fn on_standard_output(lines: &str) -> String {
 
 /// Text in lines below a report.
 fn in_lines(text: &str) -> String {
+    let (count, width) = SHOWN;
     let text = text.replace('\r', "");
-    format!(
-        "\n          | {}",
-        text.trim_end().replace('\n', "\n          | ")
-    )
+    let lines: Vec<&str> = text.trim_end().split('\n').collect();
+    let mut shown = String::new();
+    let mut add = |line: &str| {
+        let start: String = line.chars().take(width).collect();
+        let more = if start.len() < line.len() { "…" } else { "" };
+        write!(shown, "\n          | {start}{more}").ok();
+    };
+    if lines.len() <= 2 * count {
+        lines.iter().for_each(|line| add(line));
+    } else {
+        lines[..count].iter().for_each(|line| add(line));
+        add(&format!("… and so on, {} lines …", lines.len() - 2 * count));
+        lines[lines.len() - count..]
+            .iter()
+            .for_each(|line| add(line));
+    }
+    shown
 }
 
 /// All that a file holds by now. Reading must not move the offset, at which the program,
 /// which shares it, goes on writing.
 fn read_all(file: &File) -> Result<String> {
     let length = file.metadata().context("look at the output")?.len();
+    let length = length.min(MOST_OUTPUT);
     let mut bytes = vec![0; usize::try_from(length)?];
     file.read_exact_at(&mut bytes, 0)
         .context("read the output")?;

@@ -1,6 +1,7 @@
 //! Puts the tests of one step together and runs them.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::thread;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
@@ -18,7 +19,8 @@ use signal_hook::iterator::Signals;
 use crate::exercise::{self, Exercise};
 use crate::host::{self, Host};
 use crate::program::Program;
-use crate::{container, dependable, lesson, own};
+use crate::variables::{self, CONTAINER, ROOTFS};
+use crate::{container, dependable, fence, lesson, own};
 
 /// A test: a promise about a program, as a function that fails when it is broken.
 pub type Check = fn(&Program) -> Result<()>;
@@ -104,53 +106,125 @@ macro_rules! suite {
 /// With `CONTAINER` in the environment, that program is asked instead, and not about what
 /// only our own can show; exercises are then asked for by name, as in `exercise::init`.
 pub fn run(step: Step, only: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
-    let args = Arguments::from_args();
-    let container = match container_to_ask() {
+    let args = Selection::from_args();
+    let container = match variables::recover().and_then(|()| container_to_ask()) {
         Ok(container) => container,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(125);
         }
     };
-    let is_named = args.filter.iter().any(|name| name.contains("exercise"));
+    let question = fence::question();
+    let is_named = args.names.iter().any(|name| name.contains("exercise"));
     let step: &'static Step = Box::leak(Box::new(step));
     let program = container.clone().unwrap_or_else(|| step.program.into());
-    let mut trials = promised(step, &program, |kind, name| format!("{kind}::{name}"));
+    let mut tests = promised(step, &program, |kind, name| format!("{kind}::{name}"));
     if container.is_none() {
         let shared = own::ALL.iter().filter(|p| p.steps.contains(&step.number));
         let shared = shared.map(|promise| (promise.name, promise.check));
         for (name, check) in shared.chain(only.iter().copied()) {
             let name = format!("own::{name}");
-            trials.push(trial(step, &program, name, step.number, check));
+            tests.push(Test::of(step, &program, name, step.number, check));
         }
     }
     for answer in answers {
         let exercise = exercise::find(answer.name);
         match &container {
-            None => trials.extend(about_answer(step, answer, exercise)),
-            Some(program) if is_named => trials.extend(asked(step, program, exercise)),
+            None => tests.extend(about_answer(step, answer, exercise)),
+            Some(program) if is_named || question.is_some() => {
+                tests.extend(asked(step, program, exercise));
+            }
             Some(_) => {}
         }
     }
+    if let Some(question) = question {
+        let mut questions = tests.iter().flat_map(|test| &test.questions);
+        let found = questions.find(|known| known.id == question);
+        return fence::inside(|| found.context("find the question")?.ask());
+    }
     // `ok. 0 passed` would look like a success. Only whole kinds of tests may be empty: step 1
     // has no lesson, as it executes nothing.
-    let has = |name: &String| trials.iter().any(|trial| trial.name().contains(name));
+    let has = |name: &String| tests.iter().any(|test| test.name.contains(name));
     let is_kind = |name: &String| ["lesson", "dependable"].contains(&name.as_str());
-    let is_asked = container.is_some() && !args.list;
-    let wanted = args.filter.as_ref().filter(|_| is_asked);
-    if let Some(name) = wanted.filter(|name| !is_kind(name) && !has(name)) {
-        eprintln!("error: step {} has no test called {name}", step.number);
-        return ExitCode::from(125);
+    if container.is_some() && !args.is_listing() {
+        let mut names = args.names.iter();
+        if let Some(name) = names.find(|name| !is_kind(name) && !has(name)) {
+            eprintln!("error: step {} has no test called {name}", step.number);
+            return ExitCode::from(125);
+        }
+        eprintln!("asked: {}", program.display());
     }
-    run_all(&args, trials)
+    run_all(args, tests.into_iter().map(Test::into_trial).collect())
+}
+
+/// Which tests the user wants to run, and how.
+pub struct Selection {
+    args: Arguments,
+    /// Parts of the names of the tests that are wanted, or none: then all are.
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// From the command line, on which any number of names may stand, as in other tests.
+    pub fn from_args() -> Self {
+        let mut names = Vec::new();
+        let mut rest: Vec<OsString> = Vec::new();
+        let mut has_value = true;
+        for arg in env::args_os() {
+            match arg.to_str() {
+                Some(name) if !has_value && !name.starts_with('-') => names.push(name.to_owned()),
+                _ => {
+                    let options = [
+                        "--test-threads",
+                        "--logfile",
+                        "--skip",
+                        "--color",
+                        "--format",
+                    ];
+                    has_value = options.iter().any(|option| arg == *option) || arg == "-Z";
+                    rest.push(arg);
+                }
+            }
+        }
+        let mut args = Arguments::from_iter(rest);
+        // Most tests wait for a program most of the time.
+        let threads = thread::available_parallelism().map_or(1, |count| count.get());
+        args.test_threads = args.test_threads.or(Some(threads.max(4)));
+        Self { args, names }
+    }
+
+    fn is_listing(&self) -> bool {
+        self.args.list
+    }
+
+    fn is_wanted(&self, trial: &Trial) -> bool {
+        let is_it = |name: &String| match self.args.exact {
+            true => trial.name() == name,
+            false => trial.name().contains(name),
+        };
+        self.names.is_empty() || self.names.iter().any(is_it)
+    }
 }
 
 /// Runs tests that enter a [`Host`], and leaves nothing of theirs, whatever ends them.
-pub fn run_all(args: &Arguments, trials: Vec<Trial>) -> ExitCode {
+pub fn run_all(selection: Selection, mut trials: Vec<Trial>) -> ExitCode {
     end_with_a_signal();
     // Also when the results cannot be written, as in a pipe that is cut.
     let _clear = ClearAll;
-    libtest_mimic::run(args, trials).exit_code()
+    let Selection { mut args, names } = selection;
+    match &names[..] {
+        [] => {}
+        [name] => args.filter = Some(name.clone()),
+        // It knows one name only.
+        _ => {
+            let selection = Selection {
+                args: args.clone(),
+                names,
+            };
+            trials.retain(|trial| selection.is_wanted(trial));
+        }
+    }
+    libtest_mimic::run(&args, trials).exit_code()
 }
 
 struct ClearAll;
@@ -163,7 +237,7 @@ impl Drop for ClearAll {
 
 /// The program that `CONTAINER` names, if it is set.
 fn container_to_ask() -> Result<Option<PathBuf>> {
-    let Some(path) = env::var_os("CONTAINER") else {
+    let Some(path) = variables::get(CONTAINER) else {
         return Ok(None);
     };
     let shown = path.to_string_lossy().into_owned();
@@ -173,41 +247,169 @@ fn container_to_ask() -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-/// What the step and the steps before it promise, with a name for each trial.
-fn promised(
+/// What a program is asked, in a process of its own.
+struct Question {
+    id: String,
     step: &'static Step,
-    program: &Path,
-    name: impl Fn(&str, &str) -> String,
-) -> Vec<Trial> {
+    program: PathBuf,
+    words: Words,
+    check: Check,
+}
+
+/// A test: one question, or several that a wrong answer must not pass all.
+struct Test {
+    name: String,
+    questions: Vec<Question>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// The step that teaches it.
+    Passes(u8),
+    /// What it does not pass.
+    Bites(&'static str),
+}
+
+impl Question {
+    /// Asks it, on a host of its own.
+    fn ask(&self) -> Result<()> {
+        let path = self.program.clone();
+        ensure!(path.is_file(), "there is no program {}", path.display());
+        let rootfs = provide_rootfs(Path::new(self.step.scratch))?;
+        let host = Host::enter(self.step.number >= 3)?;
+        (self.check)(&Program {
+            path,
+            step: self.step.program.into(),
+            rootfs,
+            host,
+            words: self.words,
+        })
+    }
+
+    /// Has it asked inside the fence.
+    fn answer(self) -> Result<()> {
+        let id = self.id.clone();
+        fence::ask(&id, self.step.number >= 3, move || self.ask())
+    }
+}
+
+impl Test {
+    fn of(step: &'static Step, program: &Path, name: String, taught: u8, check: Check) -> Self {
+        Self::with(step, program, name, taught, &[], check)
+    }
+
+    fn with(
+        step: &'static Step,
+        program: &Path,
+        name: String,
+        taught: u8,
+        words: Words,
+        check: Check,
+    ) -> Self {
+        let question = Question {
+            id: name.clone(),
+            step,
+            program: program.to_path_buf(),
+            words,
+            check,
+        };
+        Self {
+            name,
+            questions: vec![question],
+            kind: Kind::Passes(taught),
+        }
+    }
+
+    /// Passes if `program` fails an exercise: the check that is named, or any of them.
+    fn bite(
+        step: &'static Step,
+        program: &Path,
+        name: String,
+        exercise: &'static Exercise,
+        wanted: Option<&'static str>,
+    ) -> Self {
+        let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
+        let checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
+        let questions = checks.map(|(check_name, check)| Question {
+            id: format!("{name}::{check_name}"),
+            step,
+            program: program.to_path_buf(),
+            words: &[],
+            check: *check,
+        });
+        Self {
+            questions: questions.collect(),
+            name,
+            kind: Kind::Bites(wanted.unwrap_or("every check")),
+        }
+    }
+
+    fn into_trial(self) -> Trial {
+        let Self {
+            name,
+            questions,
+            kind,
+        } = self;
+        Trial::test(name, move || {
+            let mut questions = questions.into_iter();
+            match kind {
+                Kind::Passes(taught) => {
+                    let result = questions.try_for_each(Question::answer);
+                    result.map_err(|error| Failed::from(explain(&error, taught)))
+                }
+                Kind::Bites(what) => bites(questions, what).map_err(Failed::from),
+            }
+        })
+    }
+}
+
+fn bites(questions: impl Iterator<Item = Question>, what: &str) -> Result<(), String> {
+    for question in questions {
+        let program = question.program.clone();
+        if !program.is_file() {
+            let name = program.display();
+            return Err(format!(
+                "there is no {name}: `cargo build --examples` makes it"
+            ));
+        }
+        if question.answer().is_err() {
+            return Ok(());
+        }
+    }
+    Err(format!("passes {what}, and should not"))
+}
+
+/// What the step and the steps before it promise, with a name for each test.
+fn promised(step: &'static Step, program: &Path, name: impl Fn(&str, &str) -> String) -> Vec<Test> {
     let all = [("lesson", lesson::ALL), ("dependable", dependable::ALL)];
     let all = all.iter().flat_map(|(kind, promises)| {
         let kept = promises.iter().filter(|p| p.steps.contains(&step.number));
         kept.map(|promise| (name(kind, promise.name), promise))
     });
-    all.map(|(name, promise)| trial(step, program, name, *promise.steps.start(), promise.check))
+    all.map(|(name, promise)| Test::of(step, program, name, *promise.steps.start(), promise.check))
         .collect()
 }
 
 /// What an exercise asks for: its own checks; and if it has parts, those of each part, and
 /// what the steps promise.
-fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Vec<Trial> {
+fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Vec<Test> {
     let prefix = format!("exercise::{}::", exercise.name);
-    let mut trials = checked(step, program, &prefix, exercise, &[]);
+    let mut tests = checked(step, program, &prefix, exercise, &[]);
     for (name, words) in exercise.parts() {
         let prefix = format!("{prefix}{name}::");
         let part = exercise::find(name);
-        trials.extend(checked(step, program, &prefix, part, words));
+        tests.extend(checked(step, program, &prefix, part, words));
     }
     if !exercise.parts().is_empty() {
         // Not as lessons: who asks for these, by that word, asks for those of the steps.
         let name = |_: &str, name: &str| format!("{prefix}steps::{name}");
-        let kept = promised(step, program, name).into_iter().filter(|trial| {
+        let kept = promised(step, program, name).into_iter().filter(|test| {
             let except = exercise.dependable_except.unwrap_or_default();
-            !except.iter().any(|name| trial.name().ends_with(name))
+            !except.iter().any(|name| test.name.ends_with(name))
         });
-        trials.extend(kept);
+        tests.extend(kept);
     }
-    trials
+    tests
 }
 
 fn checked(
@@ -216,100 +418,43 @@ fn checked(
     prefix: &str,
     exercise: &'static Exercise,
     words: Words,
-) -> Vec<Trial> {
+) -> Vec<Test> {
     let checks = exercise.checks.iter();
-    let trials = checks.map(|(name, check)| {
+    let tests = checks.map(|(name, check)| {
         let name = format!("{prefix}{name}");
-        trial_with(step, program, name, step.number, words, *check)
+        Test::with(step, program, name, step.number, words, *check)
     });
-    trials.collect()
+    tests.collect()
 }
 
 /// Our answer does what the exercise asks for, and is as dependable as the step; and what is
 /// no answer fails: the step as it was, and each wrong answer.
-fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercise) -> Vec<Trial> {
+fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercise) -> Vec<Test> {
     let program = Path::new(answer.program);
-    let mut trials = asked(step, program, exercise);
+    let mut tests = asked(step, program, exercise);
     let is_asked_by_itself = !exercise.parts().is_empty();
     if let Some(except) = exercise.dependable_except.filter(|_| !is_asked_by_itself) {
         let promises = dependable::ALL.iter();
         let kept = promises.filter(|p| p.steps.contains(&step.number) && !except.contains(&p.name));
-        trials.extend(kept.map(|promise| {
+        tests.extend(kept.map(|promise| {
             let name = format!("answer::{}::{}", answer.name, promise.name);
-            trial(step, program, name, step.number, promise.check)
+            Test::of(step, program, name, step.number, promise.check)
         }));
     }
     let name = format!("bites::{}::the_step_as_it_was", answer.name);
-    trials.push(bite(step, Path::new(step.program), name, exercise, None));
+    tests.push(Test::bite(
+        step,
+        Path::new(step.program),
+        name,
+        exercise,
+        None,
+    ));
     for (wrong, check) in answer.wrong {
         let path = program.with_file_name("examples").join(wrong);
         let name = format!("bites::{}::{wrong}", answer.name);
-        trials.push(bite(step, &path, name, exercise, Some(*check)));
+        tests.push(Test::bite(step, &path, name, exercise, Some(*check)));
     }
-    trials
-}
-
-fn trial(step: &'static Step, program: &Path, name: String, taught: u8, check: Check) -> Trial {
-    trial_with(step, program, name, taught, &[], check)
-}
-
-fn trial_with(
-    step: &'static Step,
-    program: &Path,
-    name: String,
-    taught: u8,
-    words: Words,
-    check: Check,
-) -> Trial {
-    let program = program.to_path_buf();
-    Trial::test(name, move || {
-        let result = run_check(step, &program, words, check);
-        result.map_err(|error| Failed::from(explain(&error, taught)))
-    })
-}
-
-/// Passes if `program` fails an exercise: the check that is named, or any of them.
-fn bite(
-    step: &'static Step,
-    program: &Path,
-    name: String,
-    exercise: &'static Exercise,
-    wanted: Option<&'static str>,
-) -> Trial {
-    let program = program.to_path_buf();
-    Trial::test(name, move || {
-        if !program.is_file() {
-            let name = program.display();
-            return Err(format!("there is no {name}: `cargo build --examples` makes it").into());
-        }
-        let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
-        let mut checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
-        let fails = checks.any(|(_, check)| run_check(step, &program, &[], *check).is_err());
-        let what = wanted.unwrap_or("every check");
-        let complaint = || format!("passes {what}, and should not: {}", program.display());
-        fails.then_some(()).ok_or_else(|| complaint().into())
-    })
-}
-
-/// Runs a check in a thread of its own: namespaces are a thread's, and with it the host of
-/// the test is gone, too.
-fn run_check(step: &'static Step, path: &Path, words: Words, check: Check) -> Result<()> {
-    let path = path.to_path_buf();
-    let test = thread::spawn(move || {
-        ensure!(path.is_file(), "there is no program {}", path.display());
-        let rootfs = provide_rootfs(Path::new(step.scratch))?;
-        let host = Host::enter(step.number >= 3)?;
-        let step = step.program.into();
-        check(&Program {
-            path,
-            step,
-            rootfs,
-            host,
-            words,
-        })
-    });
-    test.join()
-        .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")))
+    tests
 }
 
 fn explain(error: &Error, taught: u8) -> String {
@@ -328,7 +473,7 @@ fn explain(error: &Error, taught: u8) -> String {
 ///
 /// If this machine lacks a program that belongs into it, or the disk is full.
 pub fn provide_rootfs(scratch: &Path) -> Result<PathBuf> {
-    if let Some(path) = env::var_os("ROOTFS") {
+    if let Some(path) = variables::get(ROOTFS) {
         return Ok(from_top(Path::new(&path)));
     }
     // Another one for another version of the program that makes it, or another user of it:
