@@ -100,7 +100,7 @@ fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         .env(MARK, "yes")
         .env(HOSTNAME, name.unwrap_or(OsStr::new(&id[..SHORT_ID_LENGTH])))
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }
 

@@ -99,7 +99,7 @@ fn run(pid_file: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         .env(MARK, "yes")
         .env(PIPE, reader.as_raw_fd().to_string())
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     drop(reader);
     if let Some(file) = pid_file {
         write_pid(child.id(), file)?;

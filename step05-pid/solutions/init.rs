@@ -57,7 +57,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
         .args(argv)
         .env(MARK, "yes")
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     wait(Pid::from_raw(i32::try_from(child.id())?))
 }
 

@@ -117,7 +117,7 @@ fn run(args: &[OsString]) -> Result<ExitCode> {
         .args(args)
         .env(MARK, "yes")
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }
 

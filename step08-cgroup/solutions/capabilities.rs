@@ -143,7 +143,7 @@ fn run(user: Option<User>, argv: &[OsString]) -> Result<ExitCode> {
         .env(CGROUP, &cgroup.path)
         .env(USER, user)
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }
 

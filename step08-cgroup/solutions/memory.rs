@@ -146,7 +146,7 @@ fn run(limits: &Limits, argv: &[OsString]) -> Result<ExitCode> {
         .env(MARK, "yes")
         .env(CGROUPS, paths)
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }
 

@@ -156,7 +156,7 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
         .env(MARK, "yes")
         .env(CGROUP, &cgroup.path)
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }
 

@@ -126,7 +126,8 @@ pub fn join(path: &Path) -> Result<()> {
 /// One hierarchy has it. If it is one of version 1, then /proc/self/cgroup says so:
 /// `8:pids:/`. The line of version 2 names none: `0::/`.
 fn find_parent(controller: &str) -> Result<PathBuf> {
-    let cgroups = read(Path::new("/proc/self/cgroup"))?;
+    let cgroups = read(Path::new("/proc/self/cgroup"))
+        .context("find our cgroup (takes a /proc: `mount -t proc proc /proc`)")?;
     let mut lines = cgroups.split('\n');
     for line in lines.clone() {
         let controllers = line.split(':').nth(1).unwrap_or_default();

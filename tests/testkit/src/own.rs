@@ -36,6 +36,7 @@ pub const ALL: &[Promise] = promises! {
         fails_if_it_cannot_unshare,
     ],
     4..=8 => [
+        says_what_to_do_without_a_proc,
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
         fails_if_run_cannot_print,
@@ -211,6 +212,20 @@ fn fails_if_there_is_no_descriptor_to_start_with(program: &Program) -> Result<()
             .complains(&["Too many open files"])?;
     }
     Ok(())
+}
+
+/// `run` starts itself again by way of /proc.
+fn says_what_to_do_without_a_proc(program: &Program) -> Result<()> {
+    let script = "umount --recursive --lazy /proc && exec \"$0\" \"$@\"";
+    for path in with_answers(program, &["mydocker", "rootless"]) {
+        let call = program.run(EXECUTED).at(path);
+        let call = call.with_prefix(&["unshare", "--mount", "sh", "-c", script]);
+        let ended = call.end()?;
+        ended
+            .exits(125)?
+            .complains(&["mount -t proc proc /proc", "No such file or directory"])?;
+    }
+    program.host.expect_nothing_left()
 }
 
 /// The kernel would keep no exit status, and not tell of the end either.

@@ -8,6 +8,6 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
         .args(argv)
         .env(MARK, "yes")
         .spawn()
-        .context("execute /proc/self/exe child")?;
+        .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
 }

@@ -6,6 +6,7 @@ fn execute_child(argv: &[OsString]) -> isize {
         .args(argv)
         .env(MARK, "yes")
         .exec();
-    writeln!(io::stderr(), "error: execute /proc/self/exe child: {error}").ok();
+    let what = "execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)";
+    writeln!(io::stderr(), "error: {what}: {error}").ok();
     125
 }
