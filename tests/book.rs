@@ -29,7 +29,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use libtest_mimic::{Failed, Trial};
 use regex::{NoExpand, Regex};
 use similar::TextDiff;
-use testkit::suite;
+use testkit::{suite, write_whole};
 
 use crate::laptop::Laptop;
 use crate::sources::{STEPS, files, pages, read, top};
@@ -82,7 +82,7 @@ fn expect_fresh(path: &Path, text: &str) -> Result<()> {
     if is_writing() {
         let folder = path.parent().context("find the folder")?;
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        return fs::write(path, text).with_context(|| format!("write {name}"));
+        return write_whole(path, text).with_context(|| format!("write {name}"));
     }
     let difference = TextDiff::from_lines(old.as_str(), text);
     let difference = difference.unified_diff().context_radius(2).to_string();

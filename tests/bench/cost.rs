@@ -35,6 +35,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
+use testkit::write_whole;
 
 use crate::programs::{OCI_ID, Program, STEPS};
 use crate::report::{Call, Crowd, Report, Times, Weight};
@@ -87,8 +88,8 @@ fn start() -> Result<()> {
     if env::args().any(|arg| arg == "--page") {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/reference");
         fs::create_dir_all(&folder).context("make book/src/reference")?;
-        fs::write(folder.join("cost.md"), text).context("write cost.md")?;
-        fs::write(folder.join("cost.svg"), report.picture()).context("write cost.svg")?;
+        write_whole(&folder.join("cost.md"), &text).context("write cost.md")?;
+        write_whole(&folder.join("cost.svg"), &report.picture()).context("write cost.svg")?;
     }
     Ok(())
 }

@@ -174,7 +174,17 @@ fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
         "{shown} cannot run on this machine, which lacks its loader {}",
         loader.display()
     );
-    let ldd = Command::new("ldd")
+    // musl's loader does so itself, and another C library's ldd does not know it.
+    let is_musl = loader
+        .file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl"));
+    let mut ldd = if is_musl {
+        Command::new(loader)
+    } else {
+        Command::new("ldd")
+    };
+    let ldd = ldd
+        .args(is_musl.then_some("--list"))
         .arg("--")
         .arg(program)
         .env("LC_ALL", "C")

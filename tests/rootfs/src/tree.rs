@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::dir::Dir;
@@ -97,16 +99,23 @@ impl Tree {
     }
 
     /// Locks it, as long as this value lives, unless another has.
+    ///
+    /// It takes a moment until a process that was killed lets go of its lock: what it has just
+    /// started is a copy of it, until that executes its program.
     pub fn lock(&mut self, how: FlockArg) -> Result<Holder> {
-        let top = folder_below(self.top.as_fd(), c".");
-        Ok(match Flock::lock(top.context("open a folder")?, how) {
-            Ok(lock) => {
-                self.lock = Some(lock);
-                Holder::We
-            }
-            Err((_, Errno::EWOULDBLOCK)) => Holder::Another,
-            Err(_) => Holder::Unknown,
-        })
+        let mut top = folder_below(self.top.as_fd(), c".").context("open a folder")?;
+        for _ in 0..100 {
+            top = match Flock::lock(top, how) {
+                Ok(lock) => {
+                    self.lock = Some(lock);
+                    return Ok(Holder::We);
+                }
+                Err((top, Errno::EWOULDBLOCK)) => top,
+                Err(_) => return Ok(Holder::Unknown),
+            };
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Holder::Another)
     }
 
     pub fn path(&self) -> &Path {

@@ -442,6 +442,16 @@ fn each_kind_of_program_is_added() {
         printf '#!/no/such/interpreter\n' >broken
         chmod 755 broken
         fails "/no/such/interpreter" rootfs --add ./broken
+        # One that is static, and one for another C library, where this machine has them.
+        echo 'int main(void) { return 7; }' >seven.c
+        if command -v gcc >/dev/null && gcc -static -o static seven.c; then
+            says added rootfs --add ./static
+            chroot rootfs static || [ $? = 7 ] || say "the static one runs"
+        fi
+        if command -v musl-gcc >/dev/null && musl-gcc -o musl seven.c; then
+            says added rootfs --add ./musl
+            chroot rootfs musl || [ $? = 7 ] || say "that of musl runs"
+        fi
         # A program of another machine's: its loader is not here.
         printf '\177ELF\001\001\001\0\0\0\0\0\0\0\0\0\002\0\003\0\001\0\0\0\0\0\0\0\064\0\0\0\0\0\0\0\0\0\0\0\064\0\040\0\001\0\0\0\0\0\0\0' >i386
         printf '\003\0\0\0\124\0\0\0\0\0\0\0\0\0\0\0\023\0\0\0\023\0\0\0\004\0\0\0\001\0\0\0/lib/ld-linux.so.7\0' >>i386

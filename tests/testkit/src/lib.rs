@@ -14,6 +14,10 @@
 //! Nothing here knows how a program does what it does. With `CONTAINER=/path/to/program`
 //! in the environment the same tests are asked of a program in any language.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 #[cfg(feature = "suite")]
 pub mod answers;
 pub mod container;
@@ -51,3 +55,16 @@ mod variables;
     reason = "the testkit lets a shell join, and limits processes only"
 )]
 mod cgroup;
+
+/// Writes a file under another name, and renames it when it is whole: a full disk leaves what
+/// was there.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+    written.inspect_err(|_| drop(fs::remove_file(&part)))
+}

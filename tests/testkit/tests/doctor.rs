@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::stat::{major, minor};
+use nix::sys::stat::{Mode, major, minor, umask};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
@@ -33,6 +33,8 @@ struct Ward {
 impl Ward {
     fn open() -> Self {
         assert!(geteuid().is_root(), "this test needs root");
+        // What is made here is for every user to read, whatever the umask of ours is.
+        umask(Mode::S_IWGRP | Mode::S_IWOTH);
         let folder = tempfile::tempdir().expect("make a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
             .expect("let every user into it");

@@ -203,7 +203,7 @@ impl Process {
         let mounts = ourselves().mounts()?.into_iter();
         // Where a part of the hierarchy lies on top of the whole, that part is what is seen.
         let mount = mounts
-            .filter(|mount| is_hierarchy(mount) && path.starts_with(&mount.root))
+            .filter(|mount| is_hierarchy(mount) && mount.is_seen() && path.starts_with(&mount.root))
             .max_by_key(|mount| mount.root.components().count())?;
         let path = path.strip_prefix(&mount.root).ok()?;
         let point = mount.point;
