@@ -4,12 +4,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::answers::ends_as_the_command_if_nobody_can_be_told;
+use testkit::answers::{does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told};
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(5, "step05-pid", own: [
         clone_ends_as_the_command_if_nobody_can_be_told,
+        init_does_not_blame_the_command,
     ], exercises: [
         "init": wrong [
             "init-reaps-only-its-child" fails "leaves_no_zombie",
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
             "enter-without-a-child" fails "has_a_pid_inside",
         ],
     ])
+}
+
+fn init_does_not_blame_the_command(program: &Program) -> Result<()> {
+    does_not_blame_the_command(program, "init")
 }
 
 fn clone_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {

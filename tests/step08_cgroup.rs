@@ -11,11 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use testkit::answers::{
-    deletes_a_folder_without_root, ends_as_the_command_if_nobody_can_be_told,
-    keeps_what_a_mount_forbids, keeps_what_the_image_has, never_outlives_run,
-    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be,
-    refuses_a_volume_without_effect, refuses_what_an_option_cannot_mean,
-    refuses_what_reaches_beyond, takes_along_what_is_mounted_below, takes_the_hosts_root,
+    deletes_a_folder_without_root, does_not_blame_the_command,
+    ends_as_the_command_if_nobody_can_be_told, keeps_what_a_mount_forbids,
+    keeps_what_the_image_has, never_outlives_run, refuses_a_folder_as_standard_input,
+    refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be, refuses_a_volume_without_effect,
+    refuses_what_an_option_cannot_mean, refuses_what_reaches_beyond,
+    takes_along_what_is_mounted_below, takes_the_hosts_root,
 };
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         mydocker_deletes_a_folder_without_root,
         mydocker_refuses_what_an_option_cannot_mean,
         answers_refuse_what_reaches_beyond,
+        mydocker_does_not_blame_the_command,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -240,6 +242,10 @@ fn tells_which_cgroup_it_cannot_remove(program: &Program) -> Result<()> {
 fn answers_refuse_what_reaches_beyond(program: &Program) -> Result<()> {
     refuses_what_reaches_beyond(program, "seccomp", &[])?;
     refuses_what_reaches_beyond(program, "mydocker", &["--seccomp"])
+}
+
+fn mydocker_does_not_blame_the_command(program: &Program) -> Result<()> {
+    does_not_blame_the_command(program, "mydocker")
 }
 
 fn mydocker_never_outlives_run(program: &Program) -> Result<()> {

@@ -293,6 +293,20 @@ fn tmpfs_has_attributes(program: &Program) -> Result<bool> {
     }
 }
 
+/// Answers with a `Command` of their own: what there is too little of for starting the command
+/// is not the command's fault; nor is a caller that ignores the end of its children.
+pub fn does_not_blame_the_command(program: &Program, answer: &str) -> Result<()> {
+    let few = ["sh", "-c", "ulimit -n 4 && exec \"$@\"", "sh"];
+    let call = program.run(&["true"]).with_prefix(&few);
+    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    ended.exits(125)?.complains(&["Too many open files"])?;
+    let ignores = ["env", "--ignore-signal=CHLD"];
+    let call = program.run_shell("exit 3").with_prefix(&ignores);
+    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    ended.exits(3)?;
+    Ok(())
+}
+
 /// `mydocker`: what an option cannot mean, it says, with a cure.
 pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
     let long = "x".repeat(65);

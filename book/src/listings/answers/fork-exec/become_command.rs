@@ -9,8 +9,14 @@ fn become_command(argv: &[CString]) -> Result<ExitCode> {
     let pipe = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     pipe.context("reset SIGPIPE")?;
     let Err(errno) = execvp(&argv[0], argv);
-    let code = if errno == Errno::ENOENT { 127 } else { 126 };
     let command = argv[0].to_string_lossy();
+    let code = match errno {
+        Errno::ENOENT => 127,
+        // Too many processes of this user, or files of this system, or too little memory: the
+        // command is not to blame.
+        Errno::EAGAIN | Errno::ENFILE | Errno::ENOMEM => 125,
+        _ => 126,
+    };
     say(&format!(
         "error: execute {command}: {}",
         io::Error::from(errno)
