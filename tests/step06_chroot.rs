@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     testkit::suite!(6, "step06-chroot", own: [
         has_an_empty_proc,
         mounts_reach_the_host,
+        has_a_rootfs_that_can_be_written_to,
         takes_rootfs_in_the_current_folder_for_root,
         answers_take_the_hosts_root,
         pivot_root_refuses_a_link_to_mount_on,
@@ -35,6 +36,16 @@ fn main() -> ExitCode {
             "overlay-not-private" fails "keeps_its_mounts_inside",
         ],
     ])
+}
+
+/// As pivot_root(2) has it in its example: with a folder for the old root in the new one.
+fn has_a_rootfs_that_can_be_written_to(program: &Program) -> Result<()> {
+    let script = "mount --bind \"$ROOTFS\" \"$ROOTFS\" && cd \"$ROOTFS\" && mkdir put_old && \
+                  pivot_root . put_old && exec ls -d /put_old";
+    let call = program.call(&["--mount", "sh", "-c", script]);
+    let ended = call.at("unshare".into()).end()?;
+    ended.exits(0)?.prints("/put_old")?;
+    Ok(())
 }
 
 fn has_an_empty_proc(program: &Program) -> Result<()> {

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{gethostname, sethostname};
+use rustix::fs::fstatfs;
 use tempfile::TempDir;
 
 use crate::fence;
@@ -383,6 +385,36 @@ impl Host {
         Ok(Exposed(place.keep()))
     }
 
+    /// Lets programs write to the folder `path`, and throws away with the test what they have
+    /// written. Not every file system can lie below an overlay: then the folder is read-only,
+    /// and also if it is on an overlay itself, and `program_makes_one` on top of it.
+    pub fn copy_on_write(&self, path: &Path, program_makes_one: bool) -> Result<()> {
+        let lower = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        let kind = fstatfs(&lower)
+            .context("look at the root filesystem")?
+            .f_type;
+        if self.guard.is_none() || (program_makes_one && kind as u64 == OVERLAY) {
+            return Ok(());
+        }
+        let folder = self.make_folder()?.keep();
+        let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
+        let mode = lower.metadata().context("look at the root filesystem")?;
+        for folder in [&upper, &work] {
+            fs::create_dir(folder).context("make a folder for an overlay")?;
+        }
+        fs::set_permissions(&upper, mode.permissions()).context("give it the same mode")?;
+        // A descriptor has no colon in its name.
+        let options = format!(
+            "lowerdir=/proc/self/fd/{},upperdir={},workdir={}",
+            lower.as_raw_fd(),
+            upper.display(),
+            work.display()
+        );
+        let (name, flags) = (Some("overlay"), MsFlags::empty());
+        mount(name, path, name, flags, Some(options.as_str())).ok();
+        Ok(())
+    }
+
     /// A /proc in which the settings can be written, for a test that does so in a namespace
     /// that has its own.
     pub fn proc(&self) -> PathBuf {
@@ -551,6 +583,9 @@ pub(crate) fn flags_of(options: &str) -> MsFlags {
 
 /// Where there is a /proc with settings that can be written, in the scratch folder.
 const PROC: &str = "proc";
+
+/// What statfs(2) calls an overlay.
+const OVERLAY: u64 = 0x794c_7630;
 
 /// What in /proc is about the whole machine.
 const SETTINGS: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
