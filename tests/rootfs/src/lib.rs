@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, makedev};
 
@@ -198,10 +198,11 @@ impl Rootfs {
     fn complete(&mut self, programs: &[OsString]) -> Result<()> {
         self.make_devices()?;
         self.take_named(programs)?;
-        if !programs.is_empty() {
-            self.take_terminals()?;
+        match self.take_terminals() {
+            // What root has made needs nothing of this user's.
+            Err(error) if is_refused(&error) => Ok(()),
+            taken => taken,
         }
-        Ok(())
     }
 
     /// Makes the folders, the device files and the few files in /etc and /root.
@@ -233,10 +234,10 @@ impl Rootfs {
             }
             if let Err(error) = self.tree.make_device(&path, makedev(*major, *minor)) {
                 // Only root may, and not even root in a user namespace.
-                match error.downcast_ref() {
-                    Some(Errno::EPERM | Errno::EACCES | Errno::EROFS) => self.has_devices = false,
-                    _ => return Err(error).context(format!("make /dev/{name}")),
+                if !is_refused(&error) {
+                    return Err(error).context(format!("make /dev/{name}"));
                 }
+                self.has_devices = false;
             }
         }
         Ok(())
@@ -350,6 +351,11 @@ impl Rootfs {
         let megabytes = self.bytes as f64 / 1e6;
         format!("{count} program{plural} ({names}), with libraries {megabytes:.1} MB{lack}")
     }
+}
+
+fn is_refused(error: &Error) -> bool {
+    let errno = error.downcast_ref();
+    matches!(errno, Some(Errno::EPERM | Errno::EACCES | Errno::EROFS))
 }
 
 /// The file about a terminal, and the end of its path: `x/xterm`, or on some systems

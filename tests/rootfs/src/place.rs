@@ -58,7 +58,7 @@ impl Place {
         let name = dir.display();
         match dir.canonicalize() {
             Ok(path) => {
-                ensure!(path.is_dir(), "{name} is there, and no folder");
+                ensure!(path.is_dir(), "{name} is a file, and no folder");
                 return Ok(Self { path });
             }
             Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -503,7 +503,9 @@ fn it_takes_what_the_terminal_can_do() {
         done
         TERM=dumb chroot rootfs top -b -n1 >/dev/null || [ ! -e /proc/1 ] || :
         TERM=vt220 chroot rootfs clear >/dev/null || say "clear knows vt220"
-        TERM=foot TERMINFO=$PWD/more says added rootfs --add ls
+        TERM=foot TERMINFO=$PWD/more says kept user rootfs
+        [ ! -e rootfs/usr/share/terminfo/66/foot ] || say "that a user may not"
+        TERM=foot TERMINFO=$PWD/more says kept rootfs
         [ -s rootfs/usr/share/terminfo/66/foot ] || say "that of foot"
         for name in ../../etc/passwd "" . /etc/passwd; do
             TERM=$name says added rootfs --add ls
