@@ -35,7 +35,6 @@ fn main() -> ExitCode {
         names_its_cgroup_after_its_pid_and_the_time,
         fails_if_the_cap_cannot_be_written,
         fails_if_child_cannot_join_the_cgroup,
-        fails_if_there_is_no_room_for_child,
         tells_what_it_takes_to_make_a_cgroup,
         tries_again_to_remove_a_cgroup_that_is_busy,
         tells_which_cgroup_it_cannot_remove,
@@ -164,18 +163,6 @@ fn fails_if_child_cannot_join_the_cgroup(program: &Program) -> Result<()> {
     io::copy(&mut reader, &mut io::sink()).context("read standard output")?;
     let ended = running.end()?;
     has_done_nothing(program, &before, &ended, &["write 0 to", "cgroup.procs"])
-}
-
-/// The host's own cap lets `run` start nothing.
-fn fails_if_there_is_no_room_for_child(program: &Program) -> Result<()> {
-    let before = program.host.snapshot()?;
-    program.host.allow_processes(1)?;
-    let ended = program.run(EXECUTED).end()?;
-    let words = [
-        "execute /proc/self/exe child",
-        "Resource temporarily unavailable",
-    ];
-    has_done_nothing(program, &before, &ended, &words)
 }
 
 fn tells_what_it_takes_to_make_a_cgroup(program: &Program) -> Result<()> {

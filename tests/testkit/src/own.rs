@@ -21,10 +21,16 @@ use crate::suite::{Promise, promises};
 
 /// All that several of our steps show.
 pub const ALL: &[Promise] = promises! {
-    1..=8 => [helps_by_a_short_word, fails_if_it_cannot_print],
+    1..=8 => [
+        helps_by_a_short_word,
+        announces_nothing_without_a_command,
+        fails_if_it_cannot_print,
+    ],
     2..=8 => [
         keeps_sigint_and_sigquit_to_itself,
         fails_if_a_signal_cannot_be_passed_on,
+        fails_if_it_cannot_hear_of_the_end,
+        fails_if_it_cannot_wait,
         fails_if_the_command_cannot_be_forked,
         fails_if_there_is_no_descriptor_to_start_with,
         hears_of_the_end_if_the_caller_ignores_it,
@@ -39,6 +45,7 @@ pub const ALL: &[Promise] = promises! {
         says_what_to_do_without_a_proc,
         refuses_child_by_hand,
         hides_its_marks_from_the_command,
+        fails_if_there_is_no_room_for_child,
         fails_if_run_cannot_print,
         fails_if_child_cannot_print,
         fails_if_the_hostname_cannot_be_set,
@@ -129,6 +136,15 @@ fn helps_by_a_short_word(program: &Program) -> Result<()> {
     Ok(())
 }
 
+fn announces_nothing_without_a_command(program: &Program) -> Result<()> {
+    let ended = program.call(&["run"]).end()?;
+    let holds = ended.stdout.is_empty();
+    ended
+        .exits(125)?
+        .expected("nothing on standard output", holds)?;
+    Ok(())
+}
+
 /// `echo` would fail by itself, `true` prints nothing.
 fn fails_if_it_cannot_print(program: &Program) -> Result<()> {
     for args in [&["run", "true"][..], &["--help"]] {
@@ -166,9 +182,24 @@ fn fails_if_a_signal_cannot_be_passed_on(program: &Program) -> Result<()> {
     Ok(())
 }
 
+fn fails_if_it_cannot_hear_of_the_end(program: &Program) -> Result<()> {
+    let signal = (0, u64::MAX, libc::SIGCHLD as u64);
+    let refused = refused(libc::SYS_rt_sigaction).with(signal);
+    fails(program, &refused, "reset SIGCHLD")
+}
+
+fn fails_if_it_cannot_wait(program: &Program) -> Result<()> {
+    let running = refuse::start(program.run(&["true"]), &refused(libc::SYS_wait4))?;
+    let ended = running.end()?;
+    ended
+        .exits(125)?
+        .complains(&["wait for the child process"])?;
+    Ok(())
+}
+
 /// The command is not to blame, as it would be with 126.
 fn fails_if_the_command_cannot_be_forked(program: &Program) -> Result<()> {
-    for errno in [Errno::EAGAIN, Errno::ENOMEM] {
+    for errno in [Errno::EAGAIN, Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM] {
         // Only fork(2), not what shares its memory: a thread, or a child until its exec.
         let mut refused = refused(libc::SYS_clone).with((0, libc::CLONE_VM as u64, 0));
         refused.errno = errno;
@@ -313,6 +344,18 @@ fn fails(program: &Program, refused: &Refused, operation: &str) -> Result<()> {
     let before = program.host.snapshot()?;
     let ended = refuse::start(program.run(EXECUTED), refused)?.end()?;
     has_done_nothing(program, &before, &ended, &[operation])
+}
+
+/// The host's own cap lets `run` start nothing.
+fn fails_if_there_is_no_room_for_child(program: &Program) -> Result<()> {
+    let before = program.host.snapshot()?;
+    program.host.allow_processes(1)?;
+    let ended = program.run(EXECUTED).end()?;
+    let words = [
+        "execute /proc/self/exe child",
+        "Resource temporarily unavailable",
+    ];
+    has_done_nothing(program, &before, &ended, &words)
 }
 
 /// Although `child` could print its line, which is longer than that of `run`.
