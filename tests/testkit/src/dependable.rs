@@ -243,7 +243,7 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
         String::from_utf8_lossy(&seen)
     );
     let holds = seen.windows(expected.len()).any(|part| part == expected);
-    ended.exits(0)?.expected(&what, holds)?;
+    ended.expected(&what, holds)?.exits(0)?;
     Ok(())
 }
 

@@ -104,7 +104,11 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<
         if let Some(found) = look() {
             return Ok(found);
         }
-        ensure!(!is_over, "waited {:?} in vain for {what}", scaled(LONG));
+        ensure!(
+            !is_over,
+            "expected: {what}\nseen:     nothing of the kind within {:?}",
+            scaled(LONG)
+        );
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -236,6 +240,25 @@ impl Host {
             .last_run
             .lock()
             .expect("no thread panics with this lock") = report;
+    }
+
+    /// Makes a failure say what was run, expected and seen, if it does not.
+    pub fn complete(&self, error: Error) -> Error {
+        let mut text = format!("{error:#}");
+        if text.contains("ran: ") && text.contains("expected: ") {
+            return error;
+        }
+        if !text.contains("expected: ") {
+            text = format!("expected: that the test can go on\nseen:     {text}");
+            if !self.folder.path().exists() {
+                text += "; the folder of the test is gone, or something is mounted over it";
+                text += &more_in(7);
+            }
+        }
+        match text.contains("ran: ") {
+            true => anyhow!(text),
+            false => self.after_last_run(text),
+        }
     }
 
     /// Adds what was run last to a failure.

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::host::eventually;
 use crate::program::{Ended, Program, Running};
@@ -55,11 +56,9 @@ fn executes_the_command(program: &Program) -> Result<()> {
 fn waits_until_the_command_has_ended(program: &Program) -> Result<()> {
     let start = Instant::now();
     let ended = program.run_shell("sleep 0.2; echo done").end()?;
+    let waited = start.elapsed() >= Duration::from_millis(200);
+    ended.expected("an end after 0.2 s, when the command has ended", waited)?;
     ended.exits(0)?.prints("done")?;
-    ended.expected(
-        "an end after 0.2 s",
-        start.elapsed() >= Duration::from_millis(200),
-    )?;
     Ok(())
 }
 
@@ -77,7 +76,8 @@ fn ends_as_the_command_ends(program: &Program) -> Result<()> {
 
 fn runs_a_shell_in_a_terminal(program: &Program) -> Result<()> {
     let mut terminal = program.run(&["bash", "--norc"]).in_terminal()?;
-    terminal.type_line("echo $((6 * 7))")?;
+    // The empty line ends that of the prompt: on some terminals bash does not.
+    terminal.type_line("echo; echo $((6 * 7))")?;
     terminal.wait_for("42")?;
     terminal.type_line("exit")?;
     terminal.ends()?;
@@ -91,8 +91,7 @@ fn keeps_a_new_hostname_inside(program: &Program) -> Result<()> {
     let mut running = program.run_shell(script).start()?;
     running.wait_for("inside")?;
     program.host.expect_unchanged(&before)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    end_command(program, running)?;
     program.host.expect_unchanged(&before)
 }
 
@@ -201,8 +200,7 @@ pub(crate) fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
         .start()?;
     running.wait_for("started")?;
     program.host.expect_unchanged(&before)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    end_command(program, running)?;
     program.host.expect_unchanged(&before)
 }
 
@@ -212,9 +210,17 @@ pub(crate) fn keeps_a_mount_of_the_command_inside(program: &Program) -> Result<(
     let mut running = program.run_shell(script).start()?;
     running.wait_for("mounted")?;
     program.host.expect_unchanged(&before)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    end_command(program, running)?;
     program.host.expect_unchanged(&before)
+}
+
+/// Ends the command `sleep 1000` of a container, and waits for the container to end. SIGTERM
+/// for the program itself would ask what is a matter of [`crate::dependable`].
+fn end_command(program: &Program, running: Running) -> Result<()> {
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    kill(Pid::from_raw(pid), Signal::SIGKILL).context("kill the command")?;
+    running.end()?;
+    Ok(())
 }
 
 /// Starts a container that sleeps in 11 processes, and waits until all of them are there.
@@ -236,7 +242,7 @@ fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
 fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     // The sleep shows where the cgroup is. A shell cannot: it waits long for a fork.
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
-    let mut running = program.run(&["bash", "-c", script]).start()?;
+    let running = program.run(&["bash", "-c", script]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
     let refused = || {
         let events = read(&cgroup.join("pids.events")).ok()?;
@@ -260,23 +266,28 @@ fn stops_a_fork_bomb(program: &Program) -> Result<()> {
         );
         thread::sleep(Duration::from_millis(1));
     }
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    end_command(program, running)?;
     program.host.expect_nothing_left()
 }
 
 fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
+    let _small = (
+        program.run(&["sleep", "1003"]).start()?,
+        program.run(&["sleep", "1004"]).start()?,
+    );
+    let one = counting_cgroup(program, "1003")?;
+    let other = counting_cgroup(program, "1004")?;
+    ensure!(
+        one != other,
+        "expected: two cgroups, one for each container\nseen:     both in {}",
+        one.display()
+    );
     // Two times 12, with the shells, would not fit into one cap of 20. Once they do fit, there
     // are some places left for the program's own processes, and their threads.
     let _one = start_sleepers(program, "1001")?;
     let _other = start_sleepers(program, "1002")?;
     let one = counting_cgroup(program, "1001")?;
     let other = counting_cgroup(program, "1002")?;
-    ensure!(
-        one != other,
-        "expected: two cgroups\nseen:     both in {}",
-        one.display()
-    );
     for cgroup in [one, other] {
         let count = read(&cgroup.join("cgroup.procs"))?.lines().count();
         ensure!(

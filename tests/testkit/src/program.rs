@@ -204,6 +204,7 @@ impl<'a> Call<'a> {
             child,
             stdout,
             stderr,
+            signalled: None,
         })
     }
 
@@ -294,6 +295,7 @@ pub struct Running<'a> {
     child: Child,
     stdout: File,
     stderr: File,
+    signalled: Option<Signal>,
 }
 
 impl Running<'_> {
@@ -305,6 +307,7 @@ impl Running<'_> {
     /// Sends a signal to the program itself.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.words += &format!(", then {signal}");
+        self.signalled = Some(signal);
         self.program.host.remember(self.words.clone());
         kill(Pid::from_raw(self.pid()), signal).with_context(|| {
             format!(
@@ -359,7 +362,7 @@ impl Running<'_> {
                 bail!("{}", self.take_down()?.report(what));
             }
             if is_over {
-                let report = self.take_down()?.report(what);
+                let report = self.give_up()?.report(what);
                 bail!(Hangs(report));
             }
             thread::sleep(Duration::from_millis(2));
@@ -373,9 +376,7 @@ impl Running<'_> {
         while !self.has_ended()? {
             if patience.is_over() {
                 let limit = scaled(LONG);
-                let report = self
-                    .take_down()?
-                    .report(&format!("an end within {limit:?}"));
+                let report = self.give_up()?.report(&format!("an end within {limit:?}"));
                 bail!(Hangs(report));
             }
             thread::sleep(pause);
@@ -411,6 +412,15 @@ impl Running<'_> {
         killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).ok();
     }
 
+    /// Ends the program, which has not ended by itself, and says that.
+    fn give_up(&mut self) -> Result<Ended> {
+        let after = self.signalled.map(|signal| format!(" after {signal}"));
+        let after = after.unwrap_or_default();
+        let mut ended = self.take_down()?;
+        ended.gone_on = Some(format!("it did not end{after}; killed by the test"));
+        Ok(ended)
+    }
+
     fn take_down(&mut self) -> Result<Ended> {
         if !self.has_ended()? {
             self.kill();
@@ -424,6 +434,7 @@ impl Running<'_> {
             status: self.child.wait().context("wait for the program")?,
             stdout: read_all(&self.stdout)?,
             stderr: read_all(&self.stderr)?,
+            gone_on: None,
         };
         let said = ended.said();
         self.program.host.remember(format!("{}{said}", self.words));
@@ -448,6 +459,8 @@ pub struct Ended {
     pub stdout: String,
     /// Its standard error; what is not UTF-8 is replaced.
     pub stderr: String,
+    /// That it did not end by itself, in words.
+    gone_on: Option<String>,
 }
 
 impl Ended {
@@ -506,10 +519,11 @@ impl Ended {
     }
 
     fn report(&self, expected: &str) -> String {
+        let exit_status = || format!("exit status {}", self.code());
         format!(
-            "ran:      {}\nexpected: {expected}\nseen:     exit status {}{}",
+            "ran:      {}\nexpected: {expected}\nseen:     {}{}",
             self.words,
-            self.code(),
+            self.gone_on.clone().unwrap_or_else(exit_status),
             self.said()
         )
     }
@@ -571,6 +585,32 @@ impl Terminal<'_> {
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Tells which processes do not get what is typed. A new session (setsid(2)) has no
+    /// terminal; and of one session, only one process group (setpgid(2)) is in the foreground
+    /// (tcsetpgrp(3)), where it may read, and gets the signals of the keys.
+    fn about_foreground(&self) -> String {
+        let mut report = String::new();
+        for pid in self.program.host.processes() {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // proc_pid_stat(5): PID (NAME) STATE PPID GROUP SESSION TERMINAL FOREGROUND
+            let (name, rest) = stat.rsplit_once(')').unwrap_or_default();
+            let name = name.split('(').nth(1).unwrap_or_default();
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            let [_, _, group, session, terminal, foreground, ..] = fields[..] else {
+                continue;
+            };
+            let why = match () {
+                () if terminal == "0" => format!("has no terminal, in its own session {session}"),
+                () if group != foreground => {
+                    format!("is in process group {group}, and the foreground is {foreground}")
+                }
+                () => continue,
+            };
+            write!(report, "\n          process {pid}, {name}, {why}").ok();
+        }
+        report
     }
 
     /// Types a line.
@@ -647,9 +687,10 @@ impl Terminal<'_> {
     fn report(&self, expected: &str, seen: &str) -> String {
         let screen = String::from_utf8_lossy(&self.shown[self.seen..]);
         format!(
-            "ran:      {}\nexpected: {expected}\nseen:     {seen}; on the screen:{}",
+            "ran:      {}\nexpected: {expected}\nseen:     {seen}; on the screen:{}{}",
             self.words,
-            in_lines(&screen)
+            in_lines(&screen),
+            self.about_foreground()
         )
     }
 }
@@ -680,7 +721,17 @@ fn on_standard_output(lines: &str) -> String {
 fn in_lines(text: &str) -> String {
     let (count, width) = SHOWN;
     let text = text.replace('\r', "");
-    let lines: Vec<&str> = text.trim_end().split('\n').collect();
+    let mut lines: Vec<String> = Vec::new();
+    let mut equal = 0;
+    let mut all = text.trim_end().split('\n').peekable();
+    while let Some(line) = all.next() {
+        equal += 1;
+        if all.peek() != Some(&line) {
+            let times = format!("  ({equal} times)");
+            lines.push(line.to_owned() + if equal > 1 { &times } else { "" });
+            equal = 0;
+        }
+    }
     let mut shown = String::new();
     let mut add = |line: &str| {
         let start: String = line.chars().take(width).collect();

@@ -287,13 +287,14 @@ impl Question {
                 .any(|own| self.id.contains(own));
             host.copy_on_write(&rootfs, has_its_own)?;
         }
-        (self.check)(&Program {
+        let program = Program {
             path,
             step: self.step.program.into(),
             rootfs,
             host,
             words: self.words,
-        })
+        };
+        (self.check)(&program).map_err(|error| program.host.complete(error))
     }
 
     /// Has it asked inside the fence.
