@@ -4,13 +4,17 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use testkit::answers::{does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told};
+use testkit::answers::{
+    does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told,
+    says_that_it_has_to_be_readable,
+};
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(5, "step05-pid", own: [
         clone_ends_as_the_command_if_nobody_can_be_told,
         init_does_not_blame_the_command,
+        rootless_says_that_it_has_to_be_readable,
     ], exercises: [
         "init": wrong [
             "init-reaps-only-its-child" fails "leaves_no_zombie",
@@ -30,6 +34,10 @@ fn main() -> ExitCode {
 
 fn init_does_not_blame_the_command(program: &Program) -> Result<()> {
     does_not_blame_the_command(program, "init")
+}
+
+fn rootless_says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
+    says_that_it_has_to_be_readable(program, "rootless", &[])
 }
 
 fn clone_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {

@@ -82,7 +82,10 @@ fn map_ids(user: Uid, group: Gid) -> Result<()> {
 /// Writes all of `text` in one write(2): the kernel takes no mapping in two parts.
 fn write_once(path: &str, text: &str) -> Result<()> {
     let what = || format!("write {text} to {path}");
-    let file = File::options().write(true).open(path).with_context(what)?;
+    // Where a user may not read the program, a process that executes it is not theirs in /proc.
+    let file = File::options().write(true).open(path).with_context(|| {
+        format!("open {path} (takes a program that you may read, such as one of mode 755)")
+    })?;
     write(&file, text.as_bytes()).with_context(what)?;
     Ok(())
 }

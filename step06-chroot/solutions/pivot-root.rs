@@ -167,7 +167,8 @@ fn mount_proc() -> Result<()> {
         bail!("mount proc on /proc: in the root filesystem that is a link; make it a folder");
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+        .context("mount proc on /proc (without root, it takes one with nothing mounted in it)")
 }
 
 /// Makes the new root the root of all mounts, and lets go of the old one and of all that the

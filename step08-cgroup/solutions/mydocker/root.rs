@@ -148,7 +148,8 @@ fn mount_over_root(kind: &str, flags: MsFlags, options: &str) -> Result<()> {
 pub fn mount_proc() -> Result<()> {
     expect_no_link("/proc")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+        .context("mount proc on /proc (without root, it takes one with nothing mounted in it)")
 }
 
 /// Fails if a folder of the root filesystem is a link. It could lead to `/` itself, and what is

@@ -307,6 +307,28 @@ pub fn does_not_blame_the_command(program: &Program, answer: &str) -> Result<()>
     Ok(())
 }
 
+/// Answers with a user namespace: a program that may be executed and not read has no say over
+/// its own files in /proc.
+pub fn says_that_it_has_to_be_readable(
+    program: &Program,
+    answer: &str,
+    options: &[&str],
+) -> Result<()> {
+    let folder = program.host.make_folder()?;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).context("open a folder")?;
+    let copy = folder.path().join(answer);
+    fs::copy(program.step.with_file_name(answer), &copy).context("copy a program")?;
+    fs::set_permissions(&copy, Permissions::from_mode(0o111)).context("set its mode")?;
+    let user = "setpriv --reuid=1000 --regid=1000 --clear-groups strace -f -o /dev/null";
+    let user: Vec<&str> = user.split(' ').collect();
+    let call = program.run_with(options, &["true"]).with_prefix(&user);
+    let ended = call.at(copy).end()?;
+    ended
+        .exits(125)?
+        .complains(&["setgroups", "you may read", "755"])?;
+    Ok(())
+}
+
 /// `mydocker`: what an option cannot mean, it says, with a cure.
 pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
     let long = "x".repeat(65);
