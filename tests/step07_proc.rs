@@ -59,7 +59,7 @@ fn has_as_many_processes_as_it_likes(program: &Program) -> Result<()> {
 }
 
 fn dev_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
-    refuses_a_link_to_mount_on(program, "dev", &["dev", "tmp"])
+    refuses_a_link_to_mount_on(program, "dev", &["proc", "dev", "tmp"])
 }
 
 fn volume_refuses_a_volume_without_effect(program: &Program) -> Result<()> {

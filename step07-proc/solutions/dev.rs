@@ -139,6 +139,7 @@ fn enter_root() -> Result<()> {
 /// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
 fn mount_proc() -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    expect_no_link("/proc")?;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
 }
 
@@ -162,14 +163,19 @@ fn mount_tmp() -> Result<()> {
 
 /// Mounts a new file system, on a folder that is made if it is not there.
 fn mount_new(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<()> {
-    // It could lead to `/` itself, and what is mounted there lies on top of us, unseen; or into
-    // another mount of ours, or beneath one.
-    if Path::new(path).is_symlink() {
-        bail!("mount on {path}: in the root filesystem that is a link; make it a folder");
-    }
+    expect_no_link(path)?;
     fs::create_dir_all(path).with_context(|| format!("make the folder {path}"))?;
     mount(Some(kind), path, Some(kind), flags, Some(options))
         .with_context(|| format!("mount a {kind} on {path}"))
+}
+
+/// A link could lead to `/` itself, and what is mounted there lies on top of us, unseen; or into
+/// another mount of ours, or beneath one.
+fn expect_no_link(path: &str) -> Result<()> {
+    if Path::new(path).is_symlink() {
+        bail!("mount on {path}: in the root filesystem that is a link; make it a folder");
+    }
+    Ok(())
 }
 
 /// Fills /dev with device files and links, and closes the host's: as long as it is open,

@@ -146,8 +146,10 @@ impl Place {
         let moved = made.and_then(|()| match &old {
             Some(old) => self.exchange(part, old),
             // rename(2) puts a folder over an empty one, and over no other.
-            None => fs::rename(part.path(), &self.path)
-                .with_context(|| format!("move the new files to {}", shown(&self.path))),
+            None => fs::rename(part.path(), &self.path).with_context(|| {
+                let name = shown(&self.path);
+                format!("move the new files to {name} (has another process just made it?)")
+            }),
         });
         if let Err(error) = moved {
             return Err(self.discard(part, error));

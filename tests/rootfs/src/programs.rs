@@ -49,7 +49,7 @@ pub fn named(program: &OsStr) -> Result<PathBuf> {
         "{shown} is no program, but a folder or the like"
     );
     access(path, AccessFlags::X_OK)
-        .with_context(|| format!("{shown} cannot be executed (`chmod +x` lets it)"))?;
+        .with_context(|| format!("{shown} is no program: nobody may execute it"))?;
     path::absolute(path).with_context(|| format!("find {shown}"))
 }
 

@@ -438,7 +438,7 @@ fn each_kind_of_program_is_added() {
         fails "no-such-program" rootfs --add no-such-program
         fails "/no/such: No such file" rootfs --add /no/such
         echo text >text
-        fails "chmod +x" rootfs --add ./text
+        fails "nobody may execute it" rootfs --add ./text
         printf '#!/no/such/interpreter\n' >broken
         chmod 755 broken
         fails "/no/such/interpreter" rootfs --add ./broken
