@@ -236,6 +236,60 @@ fn a_program_in_the_repository_goes_by_its_short_name() {
 }
 
 #[test]
+fn a_program_that_fails_at_once_is_quoted() {
+    let fake = Fake::new();
+    let why = "ran:      mine run echo\nexpected: exit status 0\nseen:     exit status 1
+          standard error:
+          | cannot find /no/such/folder
+          | and more\nmore in:  step 2 of the book";
+    let all = "executes waits names has_lo has_ipc has_a_path";
+    fake.suite_with(
+        "step02_exec",
+        "lesson::executes lesson::waits",
+        all,
+        why,
+        ":",
+    );
+    let tests = "lesson::executes lesson::waits lesson::names";
+    fake.suite_with("step03_uts", tests, all, why, ":");
+    let stdout = text(&fake.ask().stdout);
+    let advice = "No lesson passes: the program fails before it executes anything. It says:
+  cannot find /no/such/folder
+The first failure in full:\n";
+    assert!(stdout.contains(advice), "{stdout}");
+    assert!(!stdout.contains("Read next"), "{stdout}");
+}
+
+#[test]
+fn the_reason_of_a_failure_decides_the_page() {
+    let fake = Fake::new();
+    let why = "expected: the host as it was\nseen:     a mount\nmore in:  step 2 of the book";
+    fake.suite_with("step03_uts", "lesson::names", "names", why, ":");
+    let stdout = text(&fake.ask().stdout);
+    assert!(
+        stdout.contains("Read next: book/src/step02-exec.md\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("cargo test -p step03-uts names\n"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_of_an_exercise_is_told() {
+    let fake = Fake::new();
+    let why = "this test needs root: be root\nmore in:  step 3";
+    let tests = "lesson::names exercise::net-ipc::has_lo exercise::net-ipc::has_ipc";
+    fake.suite_with("step03_uts", tests, "has_ipc", why, ":");
+    let stdout = text(&fake.ask().stdout);
+    assert!(
+        stdout.contains("1 of 2  –\n–  What is left of it cannot be asked here.\n"),
+        "{stdout}"
+    );
+}
+
+#[test]
 fn without_root_it_says_so_and_blames_nobody() {
     let fake = Fake::new();
     let why = "this test needs root: be root\nmore in:  step 3";

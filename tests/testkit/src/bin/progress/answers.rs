@@ -34,6 +34,8 @@ pub enum Verdict {
 pub struct Trial {
     pub name: String,
     pub verdict: Verdict,
+    /// What was run, expected and seen, if it has failed.
+    pub report: String,
 }
 
 /// A step with its lessons, or an exercise with its checks.
@@ -174,6 +176,7 @@ fn read(question: &Question, log: &str) -> Topic {
     let trials = question.names.iter().map(|name| Trial {
         name: name.clone(),
         verdict: verdict(name),
+        report: report_of(name, failures).to_owned(),
     });
     Topic {
         name: question.suite.step.clone(),
@@ -185,10 +188,16 @@ fn read(question: &Question, log: &str) -> Topic {
 /// Says why a test that failed has not even begun, if that is so: the testkit could not make
 /// a host for the program.
 fn why_not_asked(name: &str, failures: &str) -> Option<String> {
-    let (_, text) = failures.split_once(&format!("---- {name} ----\n"))?;
-    let line = text.lines().next()?;
+    let line = report_of(name, failures).lines().next()?;
     let is_of_the_host = HOST_FAILURES.iter().any(|start| line.starts_with(start));
     is_of_the_host.then(|| line.to_owned())
+}
+
+/// What a suite says below the name of a test that has failed.
+fn report_of<'a>(name: &str, failures: &'a str) -> &'a str {
+    let found = failures.split_once(&format!("---- {name} ----\n"));
+    let (_, text) = found.unwrap_or_default();
+    text.split("\n---- ").next().unwrap_or_default()
 }
 
 /// How the testkit's `host` complains.

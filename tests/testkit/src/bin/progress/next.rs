@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::answers::{Topic, Verdict};
+use crate::answers::{Topic, Trial, Verdict};
 use crate::suites::top;
 
 /// The last lines: the page that has the first thing that is missing, and a command that
@@ -15,7 +15,8 @@ pub fn advice(program: &Path, steps: &[Topic], exercises: &[Topic]) -> String {
     if let Some((step, trial)) = missing {
         return match &trial.verdict {
             Verdict::NotAsked(why) => cannot_ask(why),
-            _ => read_and_type(program, step, &trial.name),
+            _ if fails_at_once(steps) => look_at(program, step, trial),
+            _ => read_and_type(program, steps, step, trial),
         };
     }
     let dependable = command(program, "step08-cgroup", "dependable");
@@ -54,15 +55,47 @@ fn do_next(program: &Path, exercise: &Topic) -> String {
     )
 }
 
-fn read_and_type(program: &Path, step: &Topic, trial: &str) -> String {
-    let page = format!("book/src/{}.md", step.step);
+/// Whether no lesson at all passes: then it is no lesson that is missing.
+fn fails_at_once(steps: &[Topic]) -> bool {
+    let has = |verdict| steps.iter().any(|step| step.has(verdict));
+    has(&Verdict::Failed) && !has(&Verdict::Passed)
+}
+
+/// What the program itself says, and what to type to see it.
+fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
+    let said = trial.report.split_once("standard error:\n");
+    let said = said.and_then(|(_, lines)| lines.lines().next());
+    let said = match said.map(|line| line.trim_start().trim_start_matches("| ")) {
+        Some(line) => format!("It says:\n  {line}\n"),
+        None => "It says nothing on standard error.\n".to_owned(),
+    };
+    let name = trial.name.rsplit("::").next().unwrap_or_default();
+    let command = command(program, &step.step, name);
+    format!(
+        "\nNo lesson passes: the program fails before it executes anything. {said}\
+         The first failure in full:\n{command}"
+    )
+}
+
+/// The step whose chapter tells about a failure, which may be another than the one whose
+/// lesson has failed.
+fn chapter<'a>(steps: &'a [Topic], step: &'a Topic, trial: &Trial) -> &'a str {
+    let named = trial.report.split_once("\nmore in:  step ");
+    let number = named.and_then(|(_, rest)| rest.chars().next());
+    let start = number.map(|number| format!("step0{number}-"));
+    let found = start.and_then(|start| steps.iter().find(|step| step.step.starts_with(&start)));
+    &found.unwrap_or(step).step
+}
+
+fn read_and_type(program: &Path, steps: &[Topic], step: &Topic, trial: &Trial) -> String {
+    let page = format!("book/src/{}.md", chapter(steps, step, trial));
     let title = fs::read_to_string(top().join(&page)).unwrap_or_default();
     let title = title
         .lines()
         .next()
         .unwrap_or_default()
         .trim_start_matches("# ");
-    let name = trial.rsplit("::").next().unwrap_or_default();
+    let name = trial.name.rsplit("::").next().unwrap_or_default();
     let command = command(program, &step.step, name);
     format!("\nRead next: {page}\n           {title}\nThe first failure in full:\n{command}")
 }

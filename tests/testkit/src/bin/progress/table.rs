@@ -75,6 +75,13 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     if find(&Verdict::NoAnswer).is_some() {
         text += "…  The time was over before all was asked.\n";
     }
+    let is_half = |exercise: &&Topic| {
+        let is_not_asked = |trial: &Trial| matches!(trial.verdict, Verdict::NotAsked(_));
+        exercise.has(&Verdict::Passed) && exercise.missing().next().is_some_and(is_not_asked)
+    };
+    if exercises.iter().any(|exercise| is_half(&exercise)) {
+        text += "–  What is left of it cannot be asked here.\n";
+    }
     if let Some(Topic { name, .. }) = find(&Verdict::Skipped) {
         text += &format!("{name}, a project, is asked by its name only: exercise::{name}\n");
     }
