@@ -408,6 +408,29 @@ impl Host {
         Ok(Exposed(place.keep()))
     }
 
+    /// Lets every user get to the folder `path`: an empty folder covers the one above it that
+    /// is closed to others, and has nothing in it but the way.
+    pub fn open_the_way_to(&self, path: &Path) -> Result<()> {
+        let path = path.canonicalize().context("find a folder")?;
+        let is_closed = |folder: &&Path| {
+            let mode = fs::metadata(folder).map(|folder| folder.permissions().mode());
+            mode.is_ok_and(|mode| mode & 1 == 0)
+        };
+        let closed = path.ancestors().skip(1).filter(is_closed).last();
+        let (Some(closed), true) = (closed, self.guard.is_some()) else {
+            return Ok(());
+        };
+        let folder = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+        mount_tmpfs(closed, "1m")?;
+        fs::set_permissions(closed, fs::Permissions::from_mode(0o755))
+            .context("let every user in")?;
+        fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        bind(
+            &PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())),
+            &path,
+        )
+    }
+
     /// Lets programs write to the folder `path`, and throws away with the test what they have
     /// written. Not every file system can lie below an overlay: then the folder is read-only,
     /// and also if it is on an overlay itself, and `program_makes_one` on top of it.
