@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         makes_nothing_where_the_cgroups_are_covered,
         finds_the_cgroups_by_any_name,
         names_its_cgroup_after_its_pid_and_the_time,
+        gives_its_cgroup_the_controller_that_counts,
         fails_if_the_cap_cannot_be_written,
         fails_if_child_cannot_join_the_cgroup,
         tells_what_it_takes_to_make_a_cgroup,
@@ -143,6 +144,21 @@ fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> 
         cgroups.len() == 1 && name.starts_with("container-1-"),
         "expected: container-1-…, left by SIGKILL\nseen:     {cgroups:?}"
     );
+    Ok(())
+}
+
+/// On cgroup v2 a cgroup has the controllers that its parent enables: here, none at first.
+fn gives_its_cgroup_the_controller_that_counts(program: &Program) -> Result<()> {
+    let mut running = program.run(&["sleep", "1000"]).start()?;
+    let pid = program.host.find_process(&["sleep", "1000"])?;
+    let cgroup = program.host.cgroup_of(pid)?;
+    running.signal(Signal::SIGTERM)?;
+    running.end()?.exits(143)?;
+    let control = cgroup.with_file_name("cgroup.subtree_control");
+    if control.exists() {
+        fs::write(&control, "-pids").context("disable a controller")?;
+    }
+    program.run(&["true"]).end()?.exits(0)?;
     Ok(())
 }
 
