@@ -211,6 +211,12 @@ impl Guard {
         pids
     }
 
+    /// Lets go on what a program has frozen, even the test that asks: with version 1, no
+    /// signal reaches a frozen process, not even SIGKILL.
+    pub fn thaw(&self) {
+        self.made.iter().for_each(|made| made.folder.thaw());
+    }
+
     /// Ends these processes.
     pub fn kill_all(&self) {
         kill_all(|| self.processes());
@@ -229,7 +235,10 @@ impl Drop for Guard {
 
 impl Made {
     fn remove(&self) {
-        kill_all(|| self.folder.members());
+        kill_all(|| {
+            self.folder.thaw();
+            self.folder.members()
+        });
         // A cgroup stays busy for a moment after its last process has ended.
         eventually("a cgroup to be removed", || {
             self.folder.clear();
@@ -470,6 +479,17 @@ impl Folder {
         for (name, child) in self.children() {
             child.clear();
             self.remove(&name).ok();
+        }
+    }
+
+    /// Thaws this cgroup and all below, each of which may have been frozen by itself.
+    fn thaw(&self) {
+        for (file, thawed) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+            if self.read(file).is_ok() {
+                let below = self.below();
+                let all = below.iter().map(|(_, folder)| folder).chain([self]);
+                all.for_each(|folder| drop(folder.write(file, thawed)));
+            }
         }
     }
 
