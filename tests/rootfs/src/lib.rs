@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, bail};
 use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{SFlag, makedev};
 
 use crate::place::{Place, State};
@@ -41,6 +42,15 @@ pub const SOURCE: &str = concat!(
     include_str!("programs.rs"),
     include_str!("tree.rs"),
 );
+
+/// Lets this process wait for what it starts. A caller may ignore SIGCHLD, and we inherit that:
+/// the kernel then keeps no exit status of a child (wait(2)).
+pub fn reset_sigchld() -> Result<()> {
+    #[expect(unsafe_code, reason = "nix has no safe function for it")]
+    // SAFETY: the default action is no handler: no code of ours will run at a signal.
+    let reset = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    reset.map(drop).context("reset SIGCHLD")
+}
 
 /// Programs that the book and the tests call.
 const NEEDED: &[&str] = &[

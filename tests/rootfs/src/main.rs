@@ -42,6 +42,7 @@ fn start() -> Result<ExitCode> {
     }
     // Whoever presses Ctrl-C gets all or nothing: this takes a second or two.
     SigSet::all().thread_block().context("block signals")?;
+    rootfs::reset_sigchld()?;
     let dir = dir.unwrap_or_else(|| "rootfs".into());
     say(&rootfs::provide(&dir, fresh, &programs)?)
 }

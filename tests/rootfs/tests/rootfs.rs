@@ -386,6 +386,16 @@ fn a_umask_has_no_say() {
 }
 
 #[test]
+fn a_caller_may_ignore_the_end_of_its_children() {
+    holds(
+        r#"
+        says MB env --ignore-signal=CHLD rootfs
+        says added env --ignore-signal=CHLD rootfs --add ls
+        "#,
+    );
+}
+
+#[test]
 fn root_adds_device_files() {
     holds(
         r#"

@@ -180,6 +180,12 @@ fn root_can_run_all_eight() {
 }
 
 #[test]
+fn a_caller_may_ignore_the_end_of_its_children() {
+    let seen = Ward::open().ask("env --ignore-signal=CHLD doctor");
+    seen.exits(0).says(1..=8, "yes");
+}
+
+#[test]
 fn the_machine_stays_as_it_was() {
     let ward = Ward::open();
     let before = orphans();

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
+    rootfs::reset_sigchld()?;
     let args: Vec<_> = env::args_os().skip(1).collect();
     let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
+    rootfs::reset_sigchld()?;
     let Some(options) = parse(env::args_os().skip(1))? else {
         return print(&format!("{USAGE}\n"));
     };

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
+    rootfs::reset_sigchld()?;
     let args: Vec<_> = env::args_os().skip(1).collect();
     match &args[..] {
         [word] if word == "--help" || word == "-h" => {
