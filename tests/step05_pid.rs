@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use testkit::answers::{
     does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told,
-    says_that_it_has_to_be_readable,
+    says_that_it_has_to_be_readable, says_that_memory_is_short,
 };
 use testkit::program::Program;
 
 fn main() -> ExitCode {
     testkit::suite!(5, "step05-pid", own: [
         clone_ends_as_the_command_if_nobody_can_be_told,
+        clone_says_that_memory_is_short,
         init_does_not_blame_the_command,
         rootless_says_that_it_has_to_be_readable,
     ], exercises: [
@@ -42,4 +43,8 @@ fn rootless_says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
 
 fn clone_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
     ends_as_the_command_if_nobody_can_be_told(program, "clone", &[])
+}
+
+fn clone_says_that_memory_is_short(program: &Program) -> Result<()> {
+    says_that_memory_is_short(program, "clone")
 }

@@ -16,7 +16,8 @@ use testkit::answers::{
     keeps_what_the_image_has, never_outlives_run, refuses_a_folder_as_standard_input,
     refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be, refuses_a_volume_without_effect,
     refuses_what_an_option_cannot_mean, refuses_what_reaches_beyond,
-    says_that_it_has_to_be_readable, takes_along_what_is_mounted_below, takes_the_hosts_root,
+    says_that_it_has_to_be_readable, says_that_memory_is_short, takes_along_what_is_mounted_below,
+    takes_the_hosts_root,
 };
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         answers_refuse_what_reaches_beyond,
         mydocker_does_not_blame_the_command,
         mydocker_says_that_it_has_to_be_readable,
+        mydocker_says_that_memory_is_short,
     ], exercises: [
         "memory": wrong [
             "memory-after-the-start" fails "kills_a_greedy_process",
@@ -254,6 +256,10 @@ fn mydocker_does_not_blame_the_command(program: &Program) -> Result<()> {
 
 fn mydocker_says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
     says_that_it_has_to_be_readable(program, "mydocker", &["--rootless"])
+}
+
+fn mydocker_says_that_memory_is_short(program: &Program) -> Result<()> {
+    says_that_memory_is_short(program, "mydocker")
 }
 
 fn mydocker_never_outlives_run(program: &Program) -> Result<()> {

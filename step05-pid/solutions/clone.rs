@@ -67,7 +67,11 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
 fn clone_child(argv: &[OsString]) -> Result<Pid> {
     let flags = CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID;
     let start = Box::new(|| execute_child(argv));
-    let mut stack = vec![0; STACK_SIZE];
+    let mut stack = Vec::new();
+    // `vec!` would abort where there is too little memory, as after `ulimit -v`.
+    let reserved = stack.try_reserve_exact(STACK_SIZE);
+    reserved.context("allocate a stack (is there a limit? see `ulimit -v`)")?;
+    stack.resize(STACK_SIZE, 0);
     #[expect(unsafe_code, reason = "nix has no safe clone")]
     // SAFETY: without CLONE_VM the new process has a copy of our memory, in which `start`
     // and the stack live on, whatever we do with ours. We have one thread, so that no other

@@ -84,7 +84,7 @@ fn write_once(path: &str, text: &str) -> Result<()> {
     let what = || format!("write {text} to {path}");
     // Where a user may not read the program, a process that executes it is not theirs in /proc.
     let file = File::options().write(true).open(path).with_context(|| {
-        format!("open {path} (takes a program that you may read, such as one of mode 755)")
+        format!("open {path} (takes a /proc, and a program that you may read: mode 755)")
     })?;
     write(&file, text.as_bytes()).with_context(what)?;
     Ok(())

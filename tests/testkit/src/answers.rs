@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -305,6 +305,29 @@ pub fn does_not_blame_the_command(program: &Program, answer: &str) -> Result<()>
     let ended = call.at(program.step.with_file_name(answer)).end()?;
     ended.exits(3)?;
     Ok(())
+}
+
+/// Answers with a stack of their own: the less memory there may be, the sooner they end, and
+/// each time in words.
+pub fn says_that_memory_is_short(program: &Program, answer: &str) -> Result<()> {
+    let mut told = false;
+    for kilobytes in (3_000..100_000).step_by(500) {
+        let limit = format!("ulimit -v {kilobytes} && exec \"$@\"");
+        let call = program
+            .run(&["true"])
+            .with_prefix(&["sh", "-c", &limit, "sh"]);
+        let ended = call.at(program.step.with_file_name(answer)).end()?;
+        let is_told = ended.stderr.contains("allocate a stack");
+        if is_told {
+            ended.exits(125)?.complains(&["ulimit -v"])?;
+        }
+        told |= is_told;
+        if told && !is_told {
+            ended.exits(0)?;
+            return Ok(());
+        }
+    }
+    bail!("{answer} never says that it has no memory for a stack")
 }
 
 /// Answers with a user namespace: a program that may be executed and not read has no say over
