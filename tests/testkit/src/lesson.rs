@@ -50,6 +50,13 @@ fn executes_the_command(program: &Program) -> Result<()> {
         .end()?
         .exits(0)?
         .prints("Hello, world")?;
+    // Joined to one line for a shell, the words would be others.
+    let ended = program.run(&["echo", "two  blanks; 'and  more'"]).end()?;
+    let holds = ended.line_with("two ") == "two  blanks; 'and  more'";
+    ended.expected(
+        "each word as it was given, with its blanks and quotes, and no shell that reads it anew",
+        holds,
+    )?;
     Ok(())
 }
 
