@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     testkit::suite!(7, "step07-proc", own: [
         shows_child_as_pid_1,
         has_as_many_processes_as_it_likes,
-        dev_refuses_a_link_to_mount_on,
+        it_and_answers_refuse_a_link_to_mount_on,
         volume_refuses_a_volume_without_effect,
         volume_keeps_what_a_mount_forbids,
         volume_takes_along_what_is_mounted_below,
@@ -58,7 +58,10 @@ fn has_as_many_processes_as_it_likes(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn dev_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
+fn it_and_answers_refuse_a_link_to_mount_on(program: &Program) -> Result<()> {
+    for name in ["step07-proc", "volume"] {
+        refuses_a_link_to_mount_on(program, name, &["proc"])?;
+    }
     refuses_a_link_to_mount_on(program, "dev", &["proc", "dev", "tmp"])
 }
 

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         shares_its_cgroup_with_nobody,
         is_not_disturbed_by_a_cgroup_that_sigkill_left,
         mydocker_takes_the_hosts_root,
-        mydocker_refuses_a_link_to_mount_on,
+        it_and_answers_refuse_a_link_to_mount_on,
         makes_nothing_where_the_cgroups_are_covered,
         finds_the_cgroups_by_any_name,
         names_its_cgroup_after_its_pid_and_the_time,
@@ -126,7 +126,10 @@ fn mydocker_takes_the_hosts_root(program: &Program) -> Result<()> {
     takes_the_hosts_root(program, "mydocker", &["--overlay"])
 }
 
-fn mydocker_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
+fn it_and_answers_refuse_a_link_to_mount_on(program: &Program) -> Result<()> {
+    for name in ["step08-cgroup", "memory", "capabilities", "seccomp"] {
+        refuses_a_link_to_mount_on(program, name, &["proc"])?;
+    }
     refuses_a_link_to_mount_on(program, "mydocker", &["proc", "dev", "tmp"])
 }
 

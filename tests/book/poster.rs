@@ -159,7 +159,7 @@ const NOTE: Type = Type {
 };
 const CODE: Type = Type {
     family: "monospace",
-    size: 4.3,
+    size: 4.2,
     colour: INK,
     bold: false,
 };
