@@ -563,6 +563,8 @@ fn ask_for_real(prefix: &[&str], step: &str) -> String {
         .args(&words[1..])
         .current_dir(top)
         .env("TMPDIR", temporary.path())
+        // On a machine that is busy with other things, too, all has to be asked.
+        .env("TEST_SLOWNESS", "4")
         .env_remove("CONTAINER");
     let output = command.output().expect("execute progress");
     assert_eq!(code(&output), Some(1), "{}", text(&output.stderr));
@@ -598,7 +600,7 @@ fn a_step_of_ours_has_learned_what_it_teaches() {
         assert!(stdout.contains(row), "no {row} in\n{stdout}");
     }
     assert!(
-        start.elapsed() < Duration::from_secs(15),
+        start.elapsed() < Duration::from_secs(60),
         "{:?}",
         start.elapsed()
     );
