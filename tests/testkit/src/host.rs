@@ -113,6 +113,12 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<
     }
 }
 
+/// Whether a process has ended, and its parent has not asked for its status.
+pub fn is_zombie(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("\nState:\tZ")
+}
+
 /// What nothing takes that a test waits for.
 pub const LONG: u64 = 5_000;
 

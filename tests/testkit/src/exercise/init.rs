@@ -1,6 +1,5 @@
 //! After step 5: PID 1 that reaps orphans and passes on all signals.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -8,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::exercise::{Exercise, checks};
-use crate::host::eventually;
+use crate::host::{eventually, is_zombie};
 use crate::program::Program;
 
 /// The exercise.
@@ -79,11 +78,6 @@ fn leaves_no_zombie(program: &Program) -> Result<()> {
 
 fn send(pid: i32, signal: Signal) -> Result<()> {
     kill(Pid::from_raw(pid), signal).with_context(|| format!("send {signal} to process {pid}"))
-}
-
-fn is_zombie(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.contains("\nState:\tZ")
 }
 
 fn ends_with_the_command_and_not_with_an_orphan(program: &Program) -> Result<()> {

@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
 use crate::exercise::{Exercise, checks};
-use crate::host::{eventually, scaled};
+use crate::host::{eventually, is_zombie, scaled};
 use crate::program::{Program, Running};
 
 /// The exercise.
@@ -89,6 +89,8 @@ fn never_starts_the_command_if_run_ends_before_child_goes_on(program: &Program) 
     read_pid(&mut running, &fifo)?;
     thread::sleep(scaled(100));
     running.signal(Signal::SIGKILL)?;
+    // The signal is sent, and `run` has its end of the pipe until it has ended.
+    eventually("an end of `run`", || is_zombie(run).then_some(()))?;
     send(Signal::SIGCONT);
     let ended = running.end()?;
     // Of SIGKILL a cgroup may be left.
