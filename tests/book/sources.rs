@@ -108,11 +108,11 @@ fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().filter(|path| path.exists()).collect())
 }
 
-/// `solutions/NAME.rs` of some step, and what lies in `solutions/NAME`.
+/// `answers/NAME.rs` of some step, and what lies in `answers/NAME`.
 fn answer_sources(name: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for step in STEPS {
-        let folder = top().join(step).join("solutions").join(name);
+        let folder = top().join(step).join("answers").join(name);
         let program = folder.with_extension("rs");
         found.extend(program.exists().then_some(program));
         if folder.is_dir() {

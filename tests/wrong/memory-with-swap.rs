@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-#[path = "../../step08-cgroup/solutions/memory/cgroup.rs"]
+#[path = "../../step08-cgroup/answers/memory/cgroup.rs"]
 #[expect(dead_code, reason = "it writes its own limit")]
 mod cgroup;
 

@@ -1,5 +1,5 @@
 //! What the exercises ask for, from outside: each is a module here, a program in the
-//! `solutions` folder of its step, and a section in that step's chapter.
+//! `answers` folder of its step, and a section in that step's chapter.
 
 use crate::suite::Check;
 

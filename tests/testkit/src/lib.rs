@@ -49,7 +49,7 @@ mod variables;
 
 /// Makes cgroups as the answer to `memory` does: it knows where, on every layout.
 #[cfg(feature = "suite")]
-#[path = "../../../step08-cgroup/solutions/memory/cgroup.rs"]
+#[path = "../../../step08-cgroup/answers/memory/cgroup.rs"]
 #[expect(
     dead_code,
     reason = "the testkit lets a shell join, and limits processes only"

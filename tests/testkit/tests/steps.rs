@@ -70,7 +70,7 @@ fn only_command_rs_has_an_unsafe_block() {
 #[test]
 fn every_function_fits_on_a_screen() {
     for step in STEPS {
-        for file in sources(step, &["src", "src/bin", "solutions"]) {
+        for file in sources(step, &["src", "src/bin", "answers"]) {
             let text = read(&file);
             let mut lines = text.lines().enumerate();
             while let Some((start, line)) = lines.next() {
