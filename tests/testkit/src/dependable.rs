@@ -7,14 +7,13 @@ use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
-use crate::host::{Snapshot, scaled, status_of};
+use crate::host::{Snapshot, eventually, scaled, status_of};
 use crate::inherited::{
     finds_the_command_in_its_own_root, leads_nowhere_outside_by_proc,
     leaves_ignored_signals_to_the_caller, leaves_the_environment_to_the_caller,
@@ -405,15 +404,9 @@ fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
     running.wait_for("started")?;
     running.signal(Signal::SIGKILL)?;
     running.end()?.exits(137)?;
-    let start = Instant::now();
-    while !program.host.processes().is_empty() {
-        ensure!(
-            start.elapsed() < scaled(2_000),
-            "expected: SIGKILL for `run` ends the container\nseen:     {} processes go on",
-            program.host.processes().len()
-        );
-    }
-    Ok(())
+    eventually("an end of all processes, as `run` got SIGKILL", || {
+        program.host.processes().is_empty().then_some(())
+    })
 }
 
 fn ends_what_the_command_left_running(program: &Program) -> Result<()> {
