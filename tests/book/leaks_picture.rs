@@ -1,4 +1,4 @@
-//! The picture `book/src/pictures/leaks.svg`: what the eight steps, and four tools beside
+//! The picture `book/generated/pictures/leaks.svg`: what the eight steps, and four tools beside
 //! them, still share with the host.
 //!
 //! [`columns`] asks `leaks`, as root, and [`draw`] draws the answers.
@@ -341,4 +341,28 @@ fn description(columns: &[Column]) -> String {
         format!("{name} has of its own: {own}.")
     });
     sentences.collect::<Vec<_>>().join(" ")
+}
+
+/// The text for those who cannot see the picture says what it shows.
+pub fn the_picture_tells_its_story_in_words() -> Result<()> {
+    let column = |name: &str, answer| (name.to_owned(), vec![("PIDs".to_owned(), answer)]);
+    let svg = draw(&[
+        column("4", Answer::Shared),
+        column("5", Answer::Own),
+        column("crun", Answer::None),
+    ]);
+    for words in [
+        "<title",
+        "Step 4 has of its own: nothing.",
+        "Step 5 has of its own: PIDs.",
+        "crun has of its own: nothing.",
+    ] {
+        ensure!(svg.contains(words), "{words} is not in {svg}");
+    }
+    let circles = svg.matches("class=\"own\"").count();
+    ensure!(
+        circles == 2,
+        "one in the column, and one in the legend: {svg}"
+    );
+    Ok(())
 }

@@ -25,12 +25,17 @@ pub const STEPS: [&str; 8] = [
 /// The workspace's top folder.
 pub fn top() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_path_buf()
+    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
 }
 
 /// The folder of the book's pages.
 pub fn pages() -> PathBuf {
     top().join("book/src")
+}
+
+/// The folder of what is made for them.
+pub fn generated() -> PathBuf {
+    top().join("book/generated")
 }
 
 /// Reads a file.
@@ -80,14 +85,13 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// The listing at `listings/PROGRAM/ITEM.rs`: one item of a program, with its comments.
+/// The listing at `PROGRAM/ITEM.rs`: one item of a program, with its comments.
 ///
 /// PROGRAM is a step, `answers/NAME` for an answer to an exercise, or `rootfs`.
 pub fn listing(path: &Path) -> Result<String> {
     let item = path.file_stem().context("find the item's name")?;
     let item = item.to_string_lossy();
     let program = path.parent().context("find the program's name")?;
-    let program = program.strip_prefix("listings")?;
     for source in program_sources(program)? {
         if let Some(text) = cut(&read(&source)?, &item)? {
             return Ok(text);

@@ -14,12 +14,6 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use leaks_picture::Answer;
-
-#[path = "../../book/leaks_picture.rs"]
-#[expect(dead_code, reason = "here it only draws; the book's test asks leaks")]
-mod leaks_picture;
-
 const LEAKS: &str = env!("CARGO_BIN_EXE_leaks");
 
 #[test]
@@ -300,30 +294,6 @@ fn a_container_ends_with_leaks() {
     eventually("the end of the container", || {
         processes_with(&mark).is_empty()
     });
-}
-
-#[test]
-fn the_picture_tells_its_story_in_words() {
-    let column = |name: &str, answer| (name.to_owned(), vec![("PIDs".to_owned(), answer)]);
-    let columns = [
-        column("4", Answer::Shared),
-        column("5", Answer::Own),
-        column("crun", Answer::None),
-    ];
-    let svg = leaks_picture::draw(&columns);
-    assert!(svg.contains("<title"), "{svg}");
-    for sentence in [
-        "Step 4 has of its own: nothing.",
-        "Step 5 has of its own: PIDs.",
-        "crun has of its own: nothing.",
-    ] {
-        assert!(svg.contains(sentence), "{sentence} in {svg}");
-    }
-    let circles = svg.matches("class=\"own\"").count();
-    assert_eq!(
-        circles, 2,
-        "one in the column, and one in the legend: {svg}"
-    );
 }
 
 /// What `leaks --plain` prints.

@@ -1,21 +1,13 @@
 //! The book tells the truth: what it shows of code, differences and terminals is what
-//! there is. `BOOK=write cargo test --test book` writes anew what is not.
+//! there is. `BOOK=write cargo test -p book` writes anew what is not.
 
-#[path = "book/console.rs"]
 mod console;
-#[path = "book/laptop.rs"]
 mod laptop;
-#[path = "book/leaks_picture.rs"]
 mod leaks_picture;
-#[path = "book/pictures.rs"]
 mod pictures;
-#[path = "book/poster.rs"]
 mod poster;
-#[path = "book/rules.rs"]
 mod rules;
-#[path = "book/sources.rs"]
 mod sources;
-#[path = "book/svg.rs"]
 mod svg;
 
 use std::env;
@@ -27,12 +19,11 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use libtest_mimic::{Failed, Trial};
-use regex::{NoExpand, Regex};
 use similar::TextDiff;
 use testkit::{suite, write_whole};
 
 use crate::laptop::Laptop;
-use crate::sources::{STEPS, files, pages, read, top};
+use crate::sources::{STEPS, files, generated, pages, read, top};
 
 fn main() -> ExitCode {
     let mut trials = vec![
@@ -44,6 +35,10 @@ fn main() -> ExitCode {
             console::a_wrong_transcript_does_not_match,
         ),
         trial("poster_is_fresh", poster_is_fresh),
+        trial(
+            "the_picture_tells_its_story_in_words",
+            leaks_picture::the_picture_tells_its_story_in_words,
+        ),
     ];
     trials.extend(rules::ALL.iter().map(|(name, rule)| trial(name, *rule)));
     let tools = ["unshare", "bwrap", "crun", "runc"];
@@ -87,70 +82,85 @@ fn expect_fresh(path: &Path, text: &str) -> Result<()> {
     let difference = TextDiff::from_lines(old.as_str(), text);
     let difference = difference.unified_diff().context_radius(2).to_string();
     bail!(
-        "{name} is not what it should be (`BOOK=write cargo test --test book` writes it):\n\
+        "{name} is not what it should be (`BOOK=write cargo test -p book` writes it):\n\
          {difference}"
     );
 }
 
 /// Every listing that a page includes is cut from a program as it is, and no other is there.
 fn listings_are_fresh() -> Result<()> {
-    let mut wanted = Vec::new();
-    for page in files(&pages(), ".md")? {
-        let includes = sources::includes(&page)?;
-        wanted.extend(
-            includes
-                .into_iter()
-                .filter(|path| path.starts_with("listings")),
-        );
-    }
+    let wanted = wanted(".rs")?;
     ensure!(!wanted.is_empty(), "no page includes a listing");
-    for path in &wanted {
-        expect_fresh(&pages().join(path), &sources::listing(path)?)?;
+    for path in wanted {
+        expect_fresh(&generated().join(&path), &sources::listing(&path)?)?;
     }
-    expect_no_other("listings", &wanted)
+    Ok(())
 }
 
 /// The difference that each chapter shows is that between the programs as they are.
 fn differences_are_fresh() -> Result<()> {
-    let mut wanted = Vec::new();
+    let wanted = wanted(".diff")?;
     for pair in STEPS.windows(2) {
         let path = PathBuf::from(format!("diffs/{}.diff", pair[1]));
+        ensure!(
+            wanted.contains(&path),
+            "no page includes {}",
+            path.display()
+        );
         expect_fresh(
-            &pages().join(&path),
+            &generated().join(path),
             &sources::difference(pair[0], pair[1])?,
         )?;
-        wanted.push(path);
-    }
-    expect_no_other("diffs", &wanted)
-}
-
-/// Each chapter shows its picture, with the text for those who cannot see it.
-fn pictures_are_fresh() -> Result<()> {
-    for (name, picture) in pictures::all() {
-        expect_fresh(&pages().join("pictures").join(name), &picture)?;
-    }
-    for (number, step) in (1..).zip(STEPS) {
-        let path = pages().join(format!("{step}.md"));
-        let page = read(&path)?;
-        let image = Regex::new(&format!(r"!\[[^\]]*\]\(pictures/{step}\.svg\)"))?;
-        ensure!(image.is_match(&page), "{step}.md does not show its picture");
-        let alt = pictures::alt(number);
-        let wanted = format!("![{alt}](pictures/{step}.svg)");
-        expect_fresh(&path, &image.replace_all(&page, NoExpand(&wanted)))?;
     }
     Ok(())
+}
+
+/// Each chapter shows its picture.
+fn pictures_are_fresh() -> Result<()> {
+    let wanted = wanted(".svg")?;
+    for (name, picture) in pictures::all() {
+        let path = Path::new("pictures").join(name);
+        ensure!(
+            wanted.contains(&path),
+            "no page includes {}",
+            path.display()
+        );
+        expect_fresh(&generated().join(path), &picture)?;
+    }
+    Ok(())
+}
+
+/// The generated files with this ending that pages include. No other may be there.
+fn wanted(ending: &str) -> Result<Vec<PathBuf>> {
+    let mut wanted = Vec::new();
+    for page in files(&pages(), ".md")? {
+        let includes = sources::includes(&page)?;
+        let made = includes
+            .iter()
+            .filter_map(|path| path.strip_prefix("../generated").ok());
+        wanted.extend(
+            made.filter(|path| path.to_string_lossy().ends_with(ending))
+                .map(PathBuf::from),
+        );
+    }
+    for path in files(&generated(), ending)? {
+        if !wanted.contains(&path) {
+            ensure!(is_writing(), "no page includes {}", path.display());
+            fs::remove_file(generated().join(&path)).context("delete what no page includes")?;
+        }
+    }
+    Ok(wanted)
 }
 
 /// What `leaks` says today of each step, and of some tools, is what the picture shows.
 fn leaks_picture_is_fresh() -> Result<()> {
     provide_programs();
-    let programs = Path::new(env!("CARGO_BIN_EXE_step08-cgroup")).parent();
-    let programs = programs.context("find the folder of the programs")?;
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let programs = scratch.with_file_name("debug");
     let rootfs = suite::provide_rootfs(scratch)?;
-    let columns = leaks_picture::columns(&programs.join("leaks"), programs, &rootfs, scratch)?;
+    let columns = leaks_picture::columns(&programs.join("leaks"), &programs, &rootfs, scratch)?;
     let picture = leaks_picture::draw(&columns);
-    expect_fresh(&pages().join("pictures/leaks.svg"), &picture)
+    expect_fresh(&generated().join("pictures/leaks.svg"), &picture)
 }
 
 /// The poster has step 8's code as it is.
@@ -159,19 +169,6 @@ fn poster_is_fresh() -> Result<()> {
     let [main, cgroup, command] = ["main.rs", "cgroup.rs", "command.rs"].map(source);
     let poster = poster::draw(&main?, &cgroup?, &command?)?;
     expect_fresh(&pages().join("poster.svg"), &poster)
-}
-
-/// Fails if a folder of generated files holds one that no page needs.
-fn expect_no_other(folder: &str, wanted: &[PathBuf]) -> Result<()> {
-    for file in files(&pages().join(folder), "")? {
-        let path = Path::new(folder).join(file);
-        if wanted.contains(&path) {
-            continue;
-        }
-        ensure!(is_writing(), "no page includes {}", path.display());
-        fs::remove_file(pages().join(&path)).context("delete what no page includes")?;
-    }
-    Ok(())
 }
 
 /// The test that a page's transcripts are true, if it has any.
