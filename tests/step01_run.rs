@@ -4,10 +4,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(1, "step01-run", own: [prints_the_command, executes_nothing])
+    suite::run(Step {
+        number: 1,
+        program: env!("CARGO_BIN_EXE_step01-run"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![prints_the_command, executes_nothing],
+        wrong: &[],
+    })
 }
 
 fn prints_the_command(program: &Program) -> Result<()> {

@@ -5,19 +5,30 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(2, "step02-exec", own: [
-        shares_every_namespace,
-        is_kept_from_the_files_of_this_machine,
-    ], exercises: [
-        "fork-exec": wrong [
-            "fork-exec-ends-at-a-stop" fails "says_when_the_command_is_stopped_and_when_it_goes_on",
-            "fork-exec-fails-with-1" fails "ends_with_127_if_there_is_no_such_command",
+    suite::run(Step {
+        number: 2,
+        program: env!("CARGO_BIN_EXE_step02-exec"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            shares_every_namespace,
+            is_kept_from_the_files_of_this_machine
         ],
-        "clean-env",
-    ])
+        wrong: &[
+            (
+                "fork-exec-ends-at-a-stop",
+                "fork-exec::says_when_the_command_is_stopped_and_when_it_goes_on",
+            ),
+            (
+                "fork-exec-fails-with-1",
+                "fork-exec::ends_with_127_if_there_is_no_such_command",
+            ),
+        ],
+    })
 }
 
 fn shares_every_namespace(program: &Program) -> Result<()> {

@@ -4,13 +4,19 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use testkit::checks;
 use testkit::host::HOSTNAME;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(3, "step03-uts", own: [starts_with_the_hostname_of_the_host], exercises: [
-        "net-ipc": wrong ["net-ipc-leaves-lo-down" fails "reaches_itself_over_lo"],
-    ])
+    suite::run(Step {
+        number: 3,
+        program: env!("CARGO_BIN_EXE_step03-uts"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![starts_with_the_hostname_of_the_host],
+        wrong: &[("net-ipc-leaves-lo-down", "net-ipc::reaches_itself_over_lo")],
+    })
 }
 
 fn starts_with_the_hostname_of_the_host(program: &Program) -> Result<()> {

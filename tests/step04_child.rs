@@ -5,20 +5,35 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use testkit::answers::never_outlives_run;
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(4, "step04-child", own: [
-        announces_the_command_twice,
-        has_a_pid_of_the_host,
-        sync_pipe_never_outlives_run,
-    ], exercises: [
-        "named": wrong ["named-draws-twice" fails "has_the_first_12_characters_as_hostname"],
-        "sync-pipe": wrong [
-            "sync-pipe-keeps-the-write-end" fails "starts_the_command_once_the_pid_is_read",
-            "sync-pipe-takes-the-end-for-a-go" fails "never_starts_the_command_if_run_ends_first",
+    suite::run(Step {
+        number: 4,
+        program: env!("CARGO_BIN_EXE_step04-child"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            announces_the_command_twice,
+            has_a_pid_of_the_host,
+            sync_pipe_never_outlives_run
         ],
-    ])
+        wrong: &[
+            (
+                "named-draws-twice",
+                "named::has_the_first_12_characters_as_hostname",
+            ),
+            (
+                "sync-pipe-keeps-the-write-end",
+                "sync-pipe::starts_the_command_once_the_pid_is_read",
+            ),
+            (
+                "sync-pipe-takes-the-end-for-a-go",
+                "sync-pipe::never_starts_the_command_if_run_ends_first",
+            ),
+        ],
+    })
 }
 
 fn announces_the_command_twice(program: &Program) -> Result<()> {

@@ -8,29 +8,37 @@ use testkit::answers::{
     does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told,
     says_that_it_has_to_be_readable, says_that_memory_is_short,
 };
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(5, "step05-pid", own: [
-        clone_ends_as_the_command_if_nobody_can_be_told,
-        clone_says_that_memory_is_short,
-        init_does_not_blame_the_command,
-        rootless_says_that_it_has_to_be_readable,
-    ], exercises: [
-        "init": wrong [
-            "init-reaps-only-its-child" fails "leaves_no_zombie",
-            "init-reaps-one-per-signal" fails "leaves_no_zombie",
+    suite::run(Step {
+        number: 5,
+        program: env!("CARGO_BIN_EXE_step05-pid"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            clone_ends_as_the_command_if_nobody_can_be_told,
+            clone_says_that_memory_is_short,
+            init_does_not_blame_the_command,
+            rootless_says_that_it_has_to_be_readable
         ],
-        "clone": wrong ["clone-forgets-sigchld" fails "ends_with_the_exit_status_of_the_command"],
-        "rootless": wrong [
-            "rootless-maps-no-group" fails "is_root_inside",
-            "rootless-needs-root" fails "makes_files_that_belong_to_the_user",
+        wrong: &[
+            ("init-reaps-only-its-child", "init::leaves_no_zombie"),
+            ("init-reaps-one-per-signal", "init::leaves_no_zombie"),
+            (
+                "clone-forgets-sigchld",
+                "clone::ends_with_the_exit_status_of_the_command",
+            ),
+            ("rootless-maps-no-group", "rootless::is_root_inside"),
+            (
+                "rootless-needs-root",
+                "rootless::makes_files_that_belong_to_the_user",
+            ),
+            ("enter-keeps-its-root", "enter::sees_its_root"),
+            ("enter-without-a-child", "enter::has_a_pid_inside"),
         ],
-        "enter": wrong [
-            "enter-keeps-its-root" fails "sees_its_root",
-            "enter-without-a-child" fails "has_a_pid_inside",
-        ],
-    ])
+    })
 }
 
 fn init_does_not_blame_the_command(program: &Program) -> Result<()> {

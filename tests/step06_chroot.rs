@@ -9,33 +9,44 @@ use testkit::answers::{
     deletes_a_folder_without_root, keeps_what_the_image_has, refuses_a_folder_as_standard_input,
     refuses_a_link_to_mount_on, takes_the_hosts_root,
 };
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(6, "step06-chroot", own: [
-        has_an_empty_proc,
-        mounts_reach_the_host,
-        has_a_rootfs_that_can_be_written_to,
-        takes_rootfs_in_the_current_folder_for_root,
-        answers_take_the_hosts_root,
-        pivot_root_refuses_a_link_to_mount_on,
-        pivot_root_refuses_a_folder_as_standard_input,
-        overlay_keeps_what_the_image_has,
-        overlay_deletes_a_folder_without_root,
-    ], exercises: [
-        "escape": wrong [
-            "escape-goes-along" fails "reads_a_file_outside",
+    suite::run(Step {
+        number: 6,
+        program: env!("CARGO_BIN_EXE_step06-chroot"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            has_an_empty_proc,
+            mounts_reach_the_host,
+            has_a_rootfs_that_can_be_written_to,
+            takes_rootfs_in_the_current_folder_for_root,
+            answers_take_the_hosts_root,
+            pivot_root_refuses_a_link_to_mount_on,
+            pivot_root_refuses_a_folder_as_standard_input,
+            overlay_keeps_what_the_image_has,
+            overlay_deletes_a_folder_without_root
         ],
-        "pivot-root": wrong [
-            "pivot-root-keeps-the-old-root" fails "has_the_hosts_root_in_no_mount",
-            "pivot-root-not-private" fails "keeps_its_mounts_inside",
-            "pivot-root-is-chroot" fails "keeps_escape_inside",
+        wrong: &[
+            ("escape-goes-along", "escape::reads_a_file_outside"),
+            (
+                "pivot-root-keeps-the-old-root",
+                "pivot-root::has_the_hosts_root_in_no_mount",
+            ),
+            (
+                "pivot-root-not-private",
+                "pivot-root::keeps_its_mounts_inside",
+            ),
+            ("pivot-root-is-chroot", "pivot-root::keeps_escape_inside"),
+            (
+                "overlay-keeps-what-is-written",
+                "overlay::throws_its_writes_away",
+            ),
+            ("overlay-not-private", "overlay::keeps_its_mounts_inside"),
         ],
-        "overlay": wrong [
-            "overlay-keeps-what-is-written" fails "throws_its_writes_away",
-            "overlay-not-private" fails "keeps_its_mounts_inside",
-        ],
-    ])
+    })
 }
 
 /// As pivot_root(2) has it in its example: with a folder for the old root in the new one.

@@ -8,30 +8,47 @@ use testkit::answers::{
     keeps_what_a_mount_forbids, refuses_a_link_to_mount_on, refuses_a_volume_without_effect,
     takes_along_what_is_mounted_below,
 };
+use testkit::checks;
 use testkit::program::Program;
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(7, "step07-proc", own: [
-        shows_child_as_pid_1,
-        has_as_many_processes_as_it_likes,
-        it_and_answers_refuse_a_link_to_mount_on,
-        volume_refuses_a_volume_without_effect,
-        volume_keeps_what_a_mount_forbids,
-        volume_takes_along_what_is_mounted_below,
-    ], exercises: [
-        "volume": wrong [
-            "volume-before-chroot" fails "follows_links_as_the_command_does",
-            "volume-read-only-at-once" fails "refuses_writes_if_read_only",
+    suite::run(Step {
+        number: 7,
+        program: env!("CARGO_BIN_EXE_step07-proc"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            shows_child_as_pid_1,
+            has_as_many_processes_as_it_likes,
+            it_and_answers_refuse_a_link_to_mount_on,
+            volume_refuses_a_volume_without_effect,
+            volume_keeps_what_a_mount_forbids,
+            volume_takes_along_what_is_mounted_below
         ],
-        "dev": wrong [
-            "dev-from-the-host" fails "has_no_other_device",
-            "dev-in-the-rootfs" fails "leaves_the_root_filesystem_as_it_was",
+        wrong: &[
+            (
+                "volume-before-chroot",
+                "volume::follows_links_as_the_command_does",
+            ),
+            (
+                "volume-read-only-at-once",
+                "volume::refuses_writes_if_read_only",
+            ),
+            ("dev-from-the-host", "dev::has_no_other_device"),
+            (
+                "dev-in-the-rootfs",
+                "dev::leaves_the_root_filesystem_as_it_was",
+            ),
+            (
+                "own-proc-mounted-over",
+                "own-proc::leaves_no_other_proc_beneath",
+            ),
+            (
+                "own-proc-not-private",
+                "own-proc::leaves_the_hosts_proc_untouched",
+            ),
         ],
-        "own-proc": wrong [
-            "own-proc-mounted-over" fails "leaves_no_other_proc_beneath",
-            "own-proc-not-private" fails "leaves_the_hosts_proc_untouched",
-        ],
-    ])
+    })
 }
 
 fn shows_child_as_pid_1(program: &Program) -> Result<()> {

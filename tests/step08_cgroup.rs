@@ -19,59 +19,71 @@ use testkit::answers::{
     says_that_it_has_to_be_readable, says_that_memory_is_short, takes_along_what_is_mounted_below,
     takes_the_hosts_root,
 };
+use testkit::checks;
 use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
 use testkit::host::eventually;
 use testkit::own::start_with_a_silent_child;
 use testkit::program::{Program, Running};
+use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
-    testkit::suite!(8, "step08-cgroup", own: [
-        has_child_and_the_command_in_its_cgroup,
-        shares_its_cgroup_with_nobody,
-        is_not_disturbed_by_a_cgroup_that_sigkill_left,
-        mydocker_takes_the_hosts_root,
-        it_and_answers_refuse_a_link_to_mount_on,
-        makes_nothing_where_the_cgroups_are_covered,
-        finds_the_cgroups_by_any_name,
-        names_its_cgroup_after_its_pid_and_the_time,
-        gives_its_cgroup_the_controller_that_counts,
-        fails_if_the_cap_cannot_be_written,
-        fails_if_child_cannot_join_the_cgroup,
-        tells_what_it_takes_to_make_a_cgroup,
-        tries_again_to_remove_a_cgroup_that_is_busy,
-        tells_which_cgroup_it_cannot_remove,
-        mydocker_never_outlives_run,
-        mydocker_refuses_a_folder_as_standard_input,
-        mydocker_ends_as_the_command_if_nobody_can_be_told,
-        mydocker_refuses_a_volume_without_effect,
-        mydocker_keeps_what_a_mount_forbids,
-        mydocker_takes_along_what_is_mounted_below,
-        mydocker_refuses_a_user_that_cannot_be,
-        capabilities_refuses_a_user_that_cannot_be,
-        mydocker_keeps_what_the_image_has,
-        mydocker_deletes_a_folder_without_root,
-        mydocker_refuses_what_an_option_cannot_mean,
-        answers_refuse_what_reaches_beyond,
-        mydocker_does_not_blame_the_command,
-        mydocker_says_that_it_has_to_be_readable,
-        mydocker_says_that_memory_is_short,
-    ], exercises: [
-        "memory": wrong [
-            "memory-after-the-start" fails "kills_a_greedy_process",
-            "memory-with-swap" fails "allows_no_swap",
+    suite::run(Step {
+        number: 8,
+        program: env!("CARGO_BIN_EXE_step08-cgroup"),
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        own: checks![
+            has_child_and_the_command_in_its_cgroup,
+            shares_its_cgroup_with_nobody,
+            is_not_disturbed_by_a_cgroup_that_sigkill_left,
+            mydocker_takes_the_hosts_root,
+            it_and_answers_refuse_a_link_to_mount_on,
+            makes_nothing_where_the_cgroups_are_covered,
+            finds_the_cgroups_by_any_name,
+            names_its_cgroup_after_its_pid_and_the_time,
+            gives_its_cgroup_the_controller_that_counts,
+            fails_if_the_cap_cannot_be_written,
+            fails_if_child_cannot_join_the_cgroup,
+            tells_what_it_takes_to_make_a_cgroup,
+            tries_again_to_remove_a_cgroup_that_is_busy,
+            tells_which_cgroup_it_cannot_remove,
+            mydocker_never_outlives_run,
+            mydocker_refuses_a_folder_as_standard_input,
+            mydocker_ends_as_the_command_if_nobody_can_be_told,
+            mydocker_refuses_a_volume_without_effect,
+            mydocker_keeps_what_a_mount_forbids,
+            mydocker_takes_along_what_is_mounted_below,
+            mydocker_refuses_a_user_that_cannot_be,
+            capabilities_refuses_a_user_that_cannot_be,
+            mydocker_keeps_what_the_image_has,
+            mydocker_deletes_a_folder_without_root,
+            mydocker_refuses_what_an_option_cannot_mean,
+            answers_refuse_what_reaches_beyond,
+            mydocker_does_not_blame_the_command,
+            mydocker_says_that_it_has_to_be_readable,
+            mydocker_says_that_memory_is_short
         ],
-        "capabilities": wrong [
-            "capabilities-unbounded" fails "root_has_no_more_than_docker_gives",
-            "capabilities-of-the-groups" fails "becomes_the_user",
+        wrong: &[
+            ("memory-after-the-start", "memory::kills_a_greedy_process"),
+            ("memory-with-swap", "memory::allows_no_swap"),
+            (
+                "capabilities-unbounded",
+                "capabilities::root_has_no_more_than_docker_gives",
+            ),
+            (
+                "capabilities-of-the-groups",
+                "capabilities::becomes_the_user",
+            ),
+            ("seccomp-without-an-errno", "seccomp::refuses_mount"),
+            (
+                "mydocker-eats-the-dashes",
+                "mydocker::takes_the_command_line_of_the_third_seed",
+            ),
+            (
+                "mydocker-cgroup-too-early",
+                "mydocker::has_a_cgroup_namespace",
+            ),
         ],
-        "seccomp": wrong [
-            "seccomp-without-an-errno" fails "refuses_mount",
-        ],
-        "mydocker": wrong [
-            "mydocker-eats-the-dashes" fails "takes_the_command_line_of_the_third_seed",
-            "mydocker-cgroup-too-early" fails "has_a_cgroup_namespace",
-        ],
-    ])
+    })
 }
 
 fn has_child_and_the_command_in_its_cgroup(program: &Program) -> Result<()> {

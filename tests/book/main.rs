@@ -2,6 +2,7 @@
 //! there is. `BOOK=write cargo test -p book` writes anew what is not.
 
 mod console;
+mod exercises;
 mod laptop;
 mod leaks_picture;
 mod pictures;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let mut trials = vec![
         trial("listings_are_fresh", listings_are_fresh),
         trial("differences_are_fresh", differences_are_fresh),
+        trial("exercises_are_fresh", exercises_are_fresh),
         trial("pictures_are_fresh", pictures_are_fresh),
         trial(
             "a_wrong_transcript_does_not_match",
@@ -113,6 +115,12 @@ fn differences_are_fresh() -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Each exercise says how hard it is and how long it takes.
+fn exercises_are_fresh() -> Result<()> {
+    let mut pages = exercises::with_lines()?.into_iter();
+    pages.try_for_each(|(path, text)| expect_fresh(&path, &text))
 }
 
 /// Each chapter shows its picture.

@@ -10,6 +10,7 @@ use libtest_mimic::{Failed, Trial};
 use regex::Regex;
 
 use crate::console;
+use crate::exercises;
 use crate::sources::{STEPS, files, includes, pages, read, top};
 
 /// A rule, as a function that fails where it is broken.
@@ -18,6 +19,14 @@ type Rule = fn() -> Result<()>;
 /// All rules that take nothing but the pages.
 pub const ALL: &[(&str, Rule)] = &[
     ("every_step_has_a_chapter", every_step_has_a_chapter),
+    (
+        "every_exercise_is_in_its_chapter",
+        exercises::every_exercise_is_in_its_chapter,
+    ),
+    (
+        "one_day_has_all_exercises",
+        exercises::one_day_has_all_exercises,
+    ),
     ("every_page_is_in_the_summary", every_page_is_in_the_summary),
     ("every_include_exists", every_include_exists),
     ("no_code_is_typed", no_code_is_typed),

@@ -4,23 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+pub use course::STEPS;
 use proc_macro2::Span;
 use regex::Regex;
 use similar::TextDiff;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-
-/// The steps, which are also the chapters.
-pub const STEPS: [&str; 8] = [
-    "step01-run",
-    "step02-exec",
-    "step03-uts",
-    "step04-child",
-    "step05-pid",
-    "step06-chroot",
-    "step07-proc",
-    "step08-cgroup",
-];
 
 /// The workspace's top folder.
 pub fn top() -> PathBuf {

@@ -25,19 +25,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use course::STEPS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-const STEPS: [&str; 8] = [
-    "step01-run",
-    "step02-exec",
-    "step03-uts",
-    "step04-child",
-    "step05-pid",
-    "step06-chroot",
-    "step07-proc",
-    "step08-cgroup",
-];
 
 /// What became of a mutant.
 enum Fate {

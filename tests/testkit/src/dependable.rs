@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
+use crate::check::{Promises, checks};
 use crate::host::{Snapshot, eventually, scaled, status_of};
 use crate::inherited::{
     finds_the_command_in_its_own_root, leads_nowhere_outside_by_proc,
@@ -22,63 +23,80 @@ use crate::inherited::{
 };
 use crate::mountinfo;
 use crate::program::{Call, Ended, Program};
-use crate::suite::{Promise, promises};
 
 /// All promises of this kind.
-pub const ALL: &[Promise] = promises! {
-    1..=8 => [
-        helps_when_asked,
-        refuses_a_command_line_without_run,
-        reports_a_full_disk,
-        reports_a_broken_pipe,
-        survives_closed_standard_streams,
-        keeps_its_exit_status_if_nobody_can_be_told_why,
-    ],
-    2..=8 => [
-        ends_with_the_exit_status_of_the_command,
-        ends_with_128_and_the_signal_that_ended_the_command,
-        ends_with_127_if_there_is_no_such_command,
-        ends_with_126_if_the_command_cannot_be_executed,
-        ends_with_127_if_nobody_can_be_told_why,
-        passes_every_argument_on_unchanged,
-        leaves_the_environment_to_the_caller,
-        opens_no_descriptor_for_the_command,
-        leaves_umask_limits_and_priorities_to_the_caller,
-        lets_setuid_programs_work,
-        leaves_no_signal_blocked_in_the_command,
-        leaves_sigpipe_to_the_command,
-        leaves_ignored_signals_to_the_caller,
-        leaves_ctrl_c_to_the_command,
-        leaves_ctrl_backslash_to_the_command,
-        stays_with_a_command_that_handles_ctrl_c,
-        stays_with_a_command_that_handles_ctrl_backslash,
-        passes_sigterm_and_sighup_on,
-        ends_on_sigterm_at_any_moment,
-        leaves_nothing_behind,
-        serves_twenty_at_once,
-    ],
-    2..=5 => [starts_in_the_callers_folder],
-    3..=8 => [does_nothing_without_root],
-    3..=7 => [works_without_root_in_a_user_namespace],
-    5..=8 => [
-        leaves_no_process_behind_after_sigkill,
-        ends_what_the_command_left_running,
-    ],
-    6..=8 => [
-        does_nothing_without_a_root_filesystem,
-        finds_the_command_in_its_own_root,
-    ],
-    7..=8 => [
-        does_nothing_if_proc_cannot_be_mounted,
-        mounts_proc_without_setuid_devices_and_programs,
-        leads_nowhere_outside_by_proc,
-    ],
-    8..=8 => [
-        does_nothing_if_it_cannot_make_a_cgroup,
-        does_nothing_if_it_cannot_write_to_its_cgroup,
-        does_nothing_if_no_cgroups_are_mounted,
-    ],
-};
+pub const ALL: &[Promises] = &[
+    (
+        1..=8,
+        checks![
+            helps_when_asked,
+            refuses_a_command_line_without_run,
+            reports_a_full_disk,
+            reports_a_broken_pipe,
+            survives_closed_standard_streams,
+            keeps_its_exit_status_if_nobody_can_be_told_why,
+        ],
+    ),
+    (
+        2..=8,
+        checks![
+            ends_with_the_exit_status_of_the_command,
+            ends_with_128_and_the_signal_that_ended_the_command,
+            ends_with_127_if_there_is_no_such_command,
+            ends_with_126_if_the_command_cannot_be_executed,
+            ends_with_127_if_nobody_can_be_told_why,
+            passes_every_argument_on_unchanged,
+            leaves_the_environment_to_the_caller,
+            opens_no_descriptor_for_the_command,
+            leaves_umask_limits_and_priorities_to_the_caller,
+            lets_setuid_programs_work,
+            leaves_no_signal_blocked_in_the_command,
+            leaves_sigpipe_to_the_command,
+            leaves_ignored_signals_to_the_caller,
+            leaves_ctrl_c_to_the_command,
+            leaves_ctrl_backslash_to_the_command,
+            stays_with_a_command_that_handles_ctrl_c,
+            stays_with_a_command_that_handles_ctrl_backslash,
+            passes_sigterm_and_sighup_on,
+            ends_on_sigterm_at_any_moment,
+            leaves_nothing_behind,
+            serves_twenty_at_once,
+        ],
+    ),
+    (2..=5, checks![starts_in_the_callers_folder]),
+    (3..=8, checks![does_nothing_without_root]),
+    (3..=7, checks![works_without_root_in_a_user_namespace]),
+    (
+        5..=8,
+        checks![
+            leaves_no_process_behind_after_sigkill,
+            ends_what_the_command_left_running,
+        ],
+    ),
+    (
+        6..=8,
+        checks![
+            does_nothing_without_a_root_filesystem,
+            finds_the_command_in_its_own_root,
+        ],
+    ),
+    (
+        7..=8,
+        checks![
+            does_nothing_if_proc_cannot_be_mounted,
+            mounts_proc_without_setuid_devices_and_programs,
+            leads_nowhere_outside_by_proc,
+        ],
+    ),
+    (
+        8..=8,
+        checks![
+            does_nothing_if_it_cannot_make_a_cgroup,
+            does_nothing_if_it_cannot_write_to_its_cgroup,
+            does_nothing_if_no_cgroups_are_mounted,
+        ],
+    ),
+];
 
 fn helps_when_asked(program: &Program) -> Result<()> {
     let ended = program.call(&["--help"]).end()?;

@@ -1,7 +1,7 @@
 //! What the exercises ask for, from outside: each is a module here, a program in the
 //! `answers` folder of its step, and a section in that step's chapter.
 
-use crate::suite::Check;
+use crate::check::Check;
 
 mod capabilities;
 mod clean_env;
@@ -23,69 +23,32 @@ mod seccomp;
 mod sync_pipe;
 mod volume;
 
-/// An exercise.
-pub struct Exercise {
-    /// What it is called, as its program is.
-    pub name: &'static str,
-    /// What a right answer passes, each with a name.
-    pub checks: &'static [(&'static str, Check)],
-    /// The promises in [`crate::dependable`] that our answer need not keep, though its step
-    /// does; or `None` for an answer that is no container program, or is asked for all of
-    /// them by the exercise itself.
-    pub dependable_except: Option<&'static [&'static str]>,
-}
-
-/// Names each check: `checks![reaps_orphans, passes_signals_on]`.
-macro_rules! checks {
-    ($($check:ident),+ $(,)?) => {
-        &[$((stringify!($check), $check as $crate::suite::Check)),+]
-    };
-}
-use checks;
-
-/// All exercises, in the order of the chapters.
-const ALL: &[Exercise] = &[
-    fork_exec::EXERCISE,
-    clean_env::EXERCISE,
-    net_ipc::EXERCISE,
-    named::EXERCISE,
-    sync_pipe::EXERCISE,
-    init::EXERCISE,
-    clone::EXERCISE,
-    rootless::EXERCISE,
-    enter::EXERCISE,
-    escape::EXERCISE,
-    pivot_root::EXERCISE,
-    overlay::EXERCISE,
-    volume::EXERCISE,
-    dev::EXERCISE,
-    own_proc::EXERCISE,
-    memory::EXERCISE,
-    capabilities::EXERCISE,
-    seccomp::EXERCISE,
-    mydocker::EXERCISE,
-];
-
-/// Finds an exercise by its name.
+/// What a right answer to an exercise passes.
 ///
 /// # Panics
 ///
-/// If there is none: a suite names an answer whose exercise is not in the list.
-pub fn find(name: &str) -> &'static Exercise {
-    let found = ALL.iter().find(|exercise| exercise.name == name);
-    found.unwrap_or_else(|| panic!("no exercise is called {name}"))
-}
-
-/// An exercise, by its name, as a part of another; and the words that switch it on there.
-pub type Part = (&'static str, &'static [&'static str]);
-
-impl Exercise {
-    /// The exercises that this one puts together: all of them in `mydocker`, or none.
-    pub fn parts(&self) -> &'static [Part] {
-        if self.name == mydocker::EXERCISE.name {
-            mydocker::PARTS
-        } else {
-            &[]
-        }
+/// If the catalogue has an exercise that is not in the list.
+pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
+    match exercise.name {
+        "fork-exec" => fork_exec::CHECKS,
+        "clean-env" => clean_env::CHECKS,
+        "net-ipc" => net_ipc::CHECKS,
+        "named" => named::CHECKS,
+        "sync-pipe" => sync_pipe::CHECKS,
+        "init" => init::CHECKS,
+        "clone" => clone::CHECKS,
+        "rootless" => rootless::CHECKS,
+        "enter" => enter::CHECKS,
+        "escape" => escape::CHECKS,
+        "pivot-root" => pivot_root::CHECKS,
+        "overlay" => overlay::CHECKS,
+        "volume" => volume::CHECKS,
+        "dev" => dev::CHECKS,
+        "own-proc" => own_proc::CHECKS,
+        "memory" => memory::CHECKS,
+        "capabilities" => capabilities::CHECKS,
+        "seccomp" => seccomp::CHECKS,
+        "mydocker" => mydocker::CHECKS,
+        name => panic!("{name} has no checks"),
     }
 }

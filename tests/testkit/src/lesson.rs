@@ -10,39 +10,51 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::check::{Promises, checks};
 use crate::host::eventually;
 use crate::program::{Ended, Program, Running};
-use crate::suite::{Promise, promises};
 
 /// All lessons.
-pub const ALL: &[Promise] = promises! {
-    2..=8 => [
-        executes_the_command,
-        waits_until_the_command_has_ended,
-        passes_standard_input_on,
-        ends_as_the_command_ends,
-        runs_a_shell_in_a_terminal,
-    ],
-    3..=8 => [keeps_a_new_hostname_inside],
-    4..=8 => [sets_the_hostname_before_the_command_starts],
-    5..=8 => [numbers_its_processes_from_1],
-    6..=8 => [
-        shows_the_root_filesystem_as_root,
-        starts_in_the_new_root,
-        has_the_root_filesystem_as_root_on_the_host,
-        cannot_see_above_its_root,
-    ],
-    7..=8 => [
-        sees_only_its_own_processes,
-        keeps_its_mounts_inside,
-        keeps_a_mount_of_the_command_inside,
-    ],
-    8..=8 => [
-        is_in_a_cgroup_with_a_cap_of_20,
-        stops_a_fork_bomb,
-        has_a_cgroup_for_each_container,
-    ],
-};
+pub const ALL: &[Promises] = &[
+    (
+        2..=8,
+        checks![
+            executes_the_command,
+            waits_until_the_command_has_ended,
+            passes_standard_input_on,
+            ends_as_the_command_ends,
+            runs_a_shell_in_a_terminal,
+        ],
+    ),
+    (3..=8, checks![keeps_a_new_hostname_inside]),
+    (4..=8, checks![sets_the_hostname_before_the_command_starts]),
+    (5..=8, checks![numbers_its_processes_from_1]),
+    (
+        6..=8,
+        checks![
+            shows_the_root_filesystem_as_root,
+            starts_in_the_new_root,
+            has_the_root_filesystem_as_root_on_the_host,
+            cannot_see_above_its_root,
+        ],
+    ),
+    (
+        7..=8,
+        checks![
+            sees_only_its_own_processes,
+            keeps_its_mounts_inside,
+            keeps_a_mount_of_the_command_inside,
+        ],
+    ),
+    (
+        8..=8,
+        checks![
+            is_in_a_cgroup_with_a_cap_of_20,
+            stops_a_fork_bomb,
+            has_a_cgroup_for_each_container,
+        ],
+    ),
+];
 
 fn executes_the_command(program: &Program) -> Result<()> {
     program

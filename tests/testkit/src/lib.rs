@@ -20,6 +20,8 @@ use std::path::Path;
 
 #[cfg(feature = "suite")]
 pub mod answers;
+#[cfg(feature = "suite")]
+pub mod check;
 pub mod container;
 #[cfg(feature = "suite")]
 pub mod dependable;

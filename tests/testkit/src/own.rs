@@ -13,53 +13,68 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
+use crate::check::{Promises, checks};
 use crate::dependable::{EXECUTED, WITHOUT_ROOT, has_done_nothing};
 use crate::host::{eventually, status_of};
 use crate::program::{Program, Running};
 use crate::refuse::{self, Refused};
-use crate::suite::{Promise, promises};
 
 /// All that several of our steps show.
-pub const ALL: &[Promise] = promises! {
-    1..=8 => [
-        helps_by_a_short_word,
-        announces_nothing_without_a_command,
-        fails_if_it_cannot_print,
-    ],
-    2..=8 => [
-        keeps_sigint_and_sigquit_to_itself,
-        fails_if_a_signal_cannot_be_passed_on,
-        fails_if_it_cannot_hear_of_the_end,
-        fails_if_it_cannot_wait,
-        fails_if_the_command_cannot_be_forked,
-        fails_if_there_is_no_descriptor_to_start_with,
-        hears_of_the_end_if_the_caller_ignores_it,
-    ],
-    2..=3 => [announces_the_command],
-    3..=8 => [
-        says_what_to_do_without_root,
-        says_what_a_namespace_takes,
-        fails_if_it_cannot_unshare,
-    ],
-    4..=8 => [
-        says_what_to_do_without_a_proc,
-        refuses_child_by_hand,
-        hides_its_marks_from_the_command,
-        fails_if_there_is_no_room_for_child,
-        fails_if_run_cannot_print,
-        fails_if_child_cannot_print,
-        fails_if_the_hostname_cannot_be_set,
-    ],
-    4..=5 => [sees_the_processes_of_the_host],
-    5..=8 => [
-        announces_pids,
-        starts_the_command_as_pid_2,
-        fails_if_child_cannot_ask_for_its_end,
-        ends_child_at_its_first_word,
-    ],
-    6..=8 => [fails_if_it_cannot_chroot],
-    7..=8 => [fails_if_mounts_cannot_be_private],
-};
+pub const ALL: &[Promises] = &[
+    (
+        1..=8,
+        checks![
+            helps_by_a_short_word,
+            announces_nothing_without_a_command,
+            fails_if_it_cannot_print,
+        ],
+    ),
+    (
+        2..=8,
+        checks![
+            keeps_sigint_and_sigquit_to_itself,
+            fails_if_a_signal_cannot_be_passed_on,
+            fails_if_it_cannot_hear_of_the_end,
+            fails_if_it_cannot_wait,
+            fails_if_the_command_cannot_be_forked,
+            fails_if_there_is_no_descriptor_to_start_with,
+            hears_of_the_end_if_the_caller_ignores_it,
+        ],
+    ),
+    (2..=3, checks![announces_the_command]),
+    (
+        3..=8,
+        checks![
+            says_what_to_do_without_root,
+            says_what_a_namespace_takes,
+            fails_if_it_cannot_unshare,
+        ],
+    ),
+    (
+        4..=8,
+        checks![
+            says_what_to_do_without_a_proc,
+            refuses_child_by_hand,
+            hides_its_marks_from_the_command,
+            fails_if_there_is_no_room_for_child,
+            fails_if_run_cannot_print,
+            fails_if_child_cannot_print,
+            fails_if_the_hostname_cannot_be_set,
+        ],
+    ),
+    (4..=5, checks![sees_the_processes_of_the_host]),
+    (
+        5..=8,
+        checks![
+            announces_pids,
+            starts_the_command_as_pid_2,
+            fails_if_child_cannot_ask_for_its_end,
+            ends_child_at_its_first_word,
+        ],
+    ),
+    (6..=8, checks![fails_if_it_cannot_chroot]),
+    (7..=8, checks![fails_if_mounts_cannot_be_private]),
+];
 
 /// `child` is for `run` to start.
 fn refuses_child_by_hand(program: &Program) -> Result<()> {
@@ -281,18 +296,13 @@ fn hears_of_the_end_if_the_caller_ignores_it(program: &Program) -> Result<()> {
 
 /// The program, and with a step those of its answers that start a command, but for some.
 fn with_answers(program: &Program, but: &[&str]) -> Vec<PathBuf> {
-    let answers: &[&str] = match program.step.file_name().and_then(OsStr::to_str) {
-        Some("step02-exec") => &["fork-exec", "clean-env"],
-        Some("step03-uts") => &["net-ipc"],
-        Some("step04-child") => &["named", "sync-pipe"],
-        Some("step05-pid") => &["clone", "init", "rootless"],
-        Some("step06-chroot") => &["overlay", "pivot-root"],
-        Some("step07-proc") => &["dev", "own-proc", "volume"],
-        Some("step08-cgroup") => &["memory", "capabilities", "seccomp", "mydocker"],
-        _ => &[],
-    };
-    let answers = answers.iter().filter(|name| !but.contains(name));
-    let answers = answers.map(|name| program.step.with_file_name(name));
+    let step = program.step.file_name().and_then(OsStr::to_str);
+    let number = (1..)
+        .zip(course::STEPS)
+        .find(|(_, name)| step == Some(*name));
+    let exercises = course::exercises(number.map_or(0, |(number, _)| number));
+    let answers = exercises.filter(|answer| answer.is_container && !but.contains(&answer.name));
+    let answers = answers.map(|answer| program.step.with_file_name(answer.name));
     [program.path.clone()].into_iter().chain(answers).collect()
 }
 

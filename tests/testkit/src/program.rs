@@ -34,15 +34,15 @@ pub struct Program {
     pub rootfs: PathBuf,
     /// The host that it runs on.
     pub host: Host,
-    /// Words that it gets after each `run`, in front of the test's own: options that switch
-    /// on what is tested.
-    pub words: &'static [&'static str],
+    /// What it gets after each `run`, in front of the test's own words: options that switch on
+    /// what is tested.
+    pub options: &'static [&'static str],
 }
 
 impl Program {
-    /// `PROGRAM run WORDS... COMMAND...`, not started yet.
+    /// `PROGRAM run COMMAND...`, not started yet.
     pub fn run(&self, command: &[&str]) -> Call<'_> {
-        let command: Vec<&str> = [&["run"], self.words, command].concat();
+        let command: Vec<&str> = [&["run"], self.options, command].concat();
         self.call(&command)
     }
 

@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::thread;
@@ -16,88 +15,26 @@ use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::exercise::{self, Exercise};
+use crate::check::{Check, Promises};
+use crate::exercise;
 use crate::host::{self, Host};
 use crate::program::Program;
 use crate::variables::{self, CONTAINER, ROOTFS};
 use crate::{container, dependable, fence, lesson, own};
 
-/// A test: a promise about a program, as a function that fails when it is broken.
-pub type Check = fn(&Program) -> Result<()>;
-
-/// What a program gets after each `run`, before what the test gives it.
-type Words = &'static [&'static str];
-
-/// A promise that a step makes and every later step keeps.
-pub struct Promise {
-    /// The steps that keep it. The first is the chapter that tells about it.
-    pub steps: RangeInclusive<u8>,
-    /// What it is called in the list of tests.
-    pub name: &'static str,
-    /// The test.
-    pub check: Check,
-}
-
-/// The promises in a table, by the steps that keep them: `5..=8 => [counts_from_1, ...],`.
-macro_rules! promises {
-    ($($steps:expr => [$($name:ident),+ $(,)?],)+) => {
-        &[$($($crate::suite::Promise {
-            steps: $steps,
-            name: stringify!($name),
-            check: $name,
-        },)+)+]
-    };
-}
-pub(crate) use promises;
-
-/// What is tested.
+/// A step, and what its suite asks beside what the testkit asks of every step.
 pub struct Step {
     /// Its number, 1 to 8.
     pub number: u8,
-    /// Its program, as cargo built it.
+    /// Its program, as cargo built it. The answers to its exercises lie beside it.
     pub program: &'static str,
     /// A folder under `target` for what the tests need.
     pub scratch: &'static str,
-}
-
-/// Our answer to an exercise of a step's chapter.
-pub struct Answer {
-    /// What the exercise is called, and its program too.
-    pub name: &'static str,
-    /// The program, as cargo built it.
-    pub program: &'static str,
-    /// Wrong answers, each an example of the step's package, with the check that each fails.
+    /// What only it shows, and only its answers.
+    pub own: &'static [Check],
+    /// Wrong answers, each an example of the step's package, with the check that it fails:
+    /// `("init-reaps-one-per-signal", "init::leaves_no_zombie")`.
     pub wrong: &'static [(&'static str, &'static str)],
-}
-
-/// Runs the tests of a step:
-///
-/// ```text
-/// testkit::suite!(5, "step05-pid", own: [a_test, another], exercises: [
-///     "init": wrong ["init-reaps-only-its-child" fails "leaves_no_zombie"],
-///     "rootless",
-/// ])
-/// ```
-#[macro_export]
-macro_rules! suite {
-    (
-        $number:literal, $name:literal, own: [$($own:ident),* $(,)?]
-        $(, exercises: [$($answer:literal $(: wrong [$($wrong:literal fails $check:literal),+ $(,)?])?),* $(,)?])?
-    ) => {
-        $crate::suite::run(
-            $crate::suite::Step {
-                number: $number,
-                program: env!(concat!("CARGO_BIN_EXE_", $name)),
-                scratch: env!("CARGO_TARGET_TMPDIR"),
-            },
-            &[$((stringify!($own), $own as $crate::suite::Check)),*],
-            &[$($($crate::suite::Answer {
-                name: $answer,
-                program: env!(concat!("CARGO_BIN_EXE_", $answer)),
-                wrong: &[$($(($wrong, $check)),+)?],
-            }),*)?],
-        )
-    };
 }
 
 /// Asks of the step what it and the steps before it promise, and what only it shows; and of
@@ -105,7 +42,7 @@ macro_rules! suite {
 ///
 /// With `CONTAINER` in the environment, that program is asked instead, and not about what
 /// only our own can show; exercises are then asked for by name, as in `exercise::init`.
-pub fn run(step: Step, only: &[(&'static str, Check)], answers: &[Answer]) -> ExitCode {
+pub fn run(step: Step) -> ExitCode {
     let args = Selection::from_args();
     let container = match variables::recover().and_then(|()| container_to_ask()) {
         Ok(container) => container,
@@ -115,28 +52,18 @@ pub fn run(step: Step, only: &[(&'static str, Check)], answers: &[Answer]) -> Ex
         }
     };
     let question = fence::question();
-    let is_named = args.names.iter().any(|name| name.contains("exercise"));
     let step: &'static Step = Box::leak(Box::new(step));
-    let program = container.clone().unwrap_or_else(|| step.program.into());
-    let mut tests = promised(step, &program, |kind, name| format!("{kind}::{name}"));
-    if container.is_none() {
-        let shared = own::ALL.iter().filter(|p| p.steps.contains(&step.number));
-        let shared = shared.map(|promise| (promise.name, promise.check));
-        for (name, check) in shared.chain(only.iter().copied()) {
-            let name = format!("own::{name}");
-            tests.push(Test::of(step, &program, name, step.number, check));
-        }
-    }
-    for answer in answers {
-        let exercise = exercise::find(answer.name);
-        match &container {
-            None => tests.extend(about_answer(step, answer, exercise)),
-            Some(program) if is_named || question.is_some() => {
-                tests.extend(asked(step, program, exercise));
+    let tests = match &container {
+        None => about_our_own(step),
+        Some(program) => {
+            let mut tests = about_a_step(step, program);
+            if question.is_some() || args.names.iter().any(|name| name.contains("exercise")) {
+                let exercises = course::exercises(step.number);
+                tests.extend(exercises.flat_map(|it| about_an_exercise(step, program, it)));
             }
-            Some(_) => {}
+            tests
         }
-    }
+    };
     if let Some(question) = question {
         let mut questions = tests.iter().flat_map(|test| &test.questions);
         let found = questions.find(|known| known.id == question);
@@ -146,7 +73,7 @@ pub fn run(step: Step, only: &[(&'static str, Check)], answers: &[Answer]) -> Ex
     // has no lesson, as it executes nothing.
     let has = |name: &String| tests.iter().any(|test| test.name.contains(name));
     let is_kind = |name: &String| ["lesson", "dependable"].contains(&name.as_str());
-    if container.is_some() && !args.is_listing() {
+    if let (Some(program), false) = (container, args.is_listing()) {
         let mut names = args.names.iter();
         if let Some(name) = names.find(|name| !is_kind(name) && !has(name)) {
             eprintln!("error: step {} has no test called {name}", step.number);
@@ -255,8 +182,9 @@ struct Question {
     id: String,
     step: &'static Step,
     program: PathBuf,
-    words: Words,
-    check: Check,
+    /// What the program gets after each `run`, before what the check gives it.
+    options: &'static [&'static str],
+    check: &'static Check,
 }
 
 /// A test: one question, or several that a wrong answer must not pass all.
@@ -274,6 +202,16 @@ enum Kind {
 }
 
 impl Question {
+    fn new(step: &'static Step, program: &Path, id: String, check: &'static Check) -> Self {
+        Self {
+            id,
+            step,
+            program: program.to_path_buf(),
+            options: &[],
+            check,
+        }
+    }
+
     /// Asks it, on a host of its own.
     fn ask(&self) -> Result<()> {
         let path = self.program.clone();
@@ -296,9 +234,9 @@ impl Question {
             step: self.step.program.into(),
             rootfs,
             host,
-            words: self.words,
+            options: self.options,
         };
-        (self.check)(&program).map_err(|error| program.host.complete(error))
+        (self.check.ask)(&program).map_err(|error| program.host.complete(error))
     }
 
     /// Has it asked inside the fence.
@@ -309,48 +247,30 @@ impl Question {
 }
 
 impl Test {
-    fn of(step: &'static Step, program: &Path, name: String, taught: u8, check: Check) -> Self {
-        Self::with(step, program, name, taught, &[], check)
-    }
-
-    fn with(
-        step: &'static Step,
-        program: &Path,
-        name: String,
-        taught: u8,
-        words: Words,
-        check: Check,
-    ) -> Self {
-        let question = Question {
-            id: name.clone(),
-            step,
-            program: program.to_path_buf(),
-            words,
-            check,
-        };
+    fn passes(taught: u8, question: Question) -> Self {
         Self {
-            name,
+            name: question.id.clone(),
             questions: vec![question],
             kind: Kind::Passes(taught),
         }
     }
 
     /// Passes if `program` fails an exercise: the check that is named, or any of them.
-    fn bite(
+    fn bites(
         step: &'static Step,
-        program: &Path,
+        program: PathBuf,
         name: String,
-        exercise: &'static Exercise,
+        exercise: &course::Exercise,
         wanted: Option<&'static str>,
     ) -> Self {
-        let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
-        let checks = exercise.checks.iter().filter(|(name, _)| is_wanted(name));
-        let questions = checks.map(|(check_name, check)| Question {
-            id: format!("{name}::{check_name}"),
+        let checks = exercise::checks(exercise).iter();
+        let checks = checks.filter(|check| wanted.is_none_or(|wanted| wanted == check.name));
+        let questions = checks.map(|check| Question {
+            id: format!("{name}::{}", check.name),
             step,
-            program: program.to_path_buf(),
-            words: &[],
-            check: *check,
+            program: program.clone(),
+            options: &[],
+            check,
         });
         Self {
             questions: questions.collect(),
@@ -394,80 +314,99 @@ fn bites(questions: impl Iterator<Item = Question>, what: &str) -> Result<(), St
     Err(format!("passes {what}, and should not"))
 }
 
-/// What the step and the steps before it promise, with a name for each test.
-fn promised(step: &'static Step, program: &Path, name: impl Fn(&str, &str) -> String) -> Vec<Test> {
+/// The promises of a kind that a step keeps, each with the step that teaches it.
+fn kept(step: &Step, all: &'static [Promises]) -> impl Iterator<Item = (u8, &'static Check)> {
+    let number = step.number;
+    let kept = all.iter().filter(move |(steps, _)| steps.contains(&number));
+    kept.flat_map(|(steps, checks)| checks.iter().map(|check| (*steps.start(), check)))
+}
+
+/// What the step and the steps before it promise: `lesson::NAME` and `dependable::NAME`.
+fn about_a_step(step: &'static Step, program: &Path) -> Vec<Test> {
     let all = [("lesson", lesson::ALL), ("dependable", dependable::ALL)];
-    let all = all.iter().flat_map(|(kind, promises)| {
-        let kept = promises.iter().filter(|p| p.steps.contains(&step.number));
-        kept.map(|promise| (name(kind, promise.name), promise))
-    });
-    all.map(|(name, promise)| Test::of(step, program, name, *promise.steps.start(), promise.check))
-        .collect()
-}
-
-/// What an exercise asks for: its own checks; and if it has parts, those of each part, and
-/// what the steps promise.
-fn asked(step: &'static Step, program: &Path, exercise: &'static Exercise) -> Vec<Test> {
-    let prefix = format!("exercise::{}::", exercise.name);
-    let mut tests = checked(step, program, &prefix, exercise, &[]);
-    for (name, words) in exercise.parts() {
-        let prefix = format!("{prefix}{name}::");
-        let part = exercise::find(name);
-        tests.extend(checked(step, program, &prefix, part, words));
-    }
-    if !exercise.parts().is_empty() {
-        // Not as lessons: who asks for these, by that word, asks for those of the steps.
-        let name = |_: &str, name: &str| format!("{prefix}steps::{name}");
-        let kept = promised(step, program, name).into_iter().filter(|test| {
-            let except = exercise.dependable_except.unwrap_or_default();
-            !except.iter().any(|name| test.name.ends_with(name))
-        });
-        tests.extend(kept);
-    }
-    tests
-}
-
-fn checked(
-    step: &'static Step,
-    program: &Path,
-    prefix: &str,
-    exercise: &'static Exercise,
-    words: Words,
-) -> Vec<Test> {
-    let checks = exercise.checks.iter();
-    let tests = checks.map(|(name, check)| {
-        let name = format!("{prefix}{name}");
-        Test::with(step, program, name, step.number, words, *check)
+    let tests = all.into_iter().flat_map(|(kind, promises)| {
+        kept(step, promises).map(move |(taught, check)| {
+            let id = format!("{kind}::{}", check.name);
+            Test::passes(taught, Question::new(step, program, id, check))
+        })
     });
     tests.collect()
 }
 
-/// Our answer does what the exercise asks for, and is as dependable as the step; and what is
-/// no answer fails: the step as it was, and each wrong answer.
-fn about_answer(step: &'static Step, answer: &Answer, exercise: &'static Exercise) -> Vec<Test> {
-    let program = Path::new(answer.program);
-    let mut tests = asked(step, program, exercise);
-    let is_asked_by_itself = !exercise.parts().is_empty();
-    if let Some(except) = exercise.dependable_except.filter(|_| !is_asked_by_itself) {
-        let promises = dependable::ALL.iter();
-        let kept = promises.filter(|p| p.steps.contains(&step.number) && !except.contains(&p.name));
-        tests.extend(kept.map(|promise| {
-            let name = format!("answer::{}::{}", answer.name, promise.name);
-            Test::of(step, program, name, step.number, promise.check)
-        }));
+/// What an exercise asks for: `exercise::NAME::CHECK`. The project asks for what each of its
+/// parts does, and for what the steps promise, too.
+fn about_an_exercise(
+    step: &'static Step,
+    program: &Path,
+    exercise: &course::Exercise,
+) -> Vec<Test> {
+    let prefix = format!("exercise::{}", exercise.name);
+    let ask = |id: String, check| Question::new(step, program, id, check);
+    let checks = exercise::checks(exercise).iter();
+    let mut questions: Vec<Question> = checks
+        .map(|check| ask(format!("{prefix}::{}", check.name), check))
+        .collect();
+    if exercise.is_project() {
+        for part in course::EXERCISES {
+            let Some(options) = part.part else { continue };
+            questions.extend(exercise::checks(part).iter().map(|check| Question {
+                options,
+                ..ask(format!("{prefix}::{}::{}", part.name, check.name), check)
+            }));
+        }
+        // Not as lessons: who asks for these, by that word, asks for those of the steps.
+        let all = kept(step, lesson::ALL).chain(kept(step, dependable::ALL));
+        let all = all.filter(|(_, check)| !exercise.not_asked.contains(&check.name));
+        questions
+            .extend(all.map(|(_, check)| ask(format!("{prefix}::steps::{}", check.name), check)));
     }
-    let name = format!("bites::{}::the_step_as_it_was", answer.name);
-    tests.push(Test::bite(
-        step,
-        Path::new(step.program),
-        name,
-        exercise,
-        None,
-    ));
-    for (wrong, check) in answer.wrong {
+    let tests = questions.into_iter();
+    tests
+        .map(|question| Test::passes(step.number, question))
+        .collect()
+}
+
+/// Our step, and our answers to its exercises. An answer does what the exercise asks for, and
+/// is as dependable as the step; and what is no answer fails: the step as it was, and each
+/// wrong answer.
+fn about_our_own(step: &'static Step) -> Vec<Test> {
+    let program = Path::new(step.program);
+    let mut tests = about_a_step(step, program);
+    let own = kept(step, own::ALL).map(|(_, check)| check);
+    for check in own.chain(step.own) {
+        let id = format!("own::{}", check.name);
+        tests.push(Test::passes(
+            step.number,
+            Question::new(step, program, id, check),
+        ));
+    }
+    for exercise in course::exercises(step.number) {
+        let name = exercise.name;
+        let answer = program.with_file_name(name);
+        tests.extend(about_an_exercise(step, &answer, exercise));
+        if exercise.is_container && !exercise.is_project() {
+            let promises = kept(step, dependable::ALL);
+            let promises = promises.filter(|(_, check)| !exercise.not_asked.contains(&check.name));
+            tests.extend(promises.map(|(_, check)| {
+                let id = format!("answer::{name}::{}", check.name);
+                Test::passes(step.number, Question::new(step, &answer, id, check))
+            }));
+        }
+        let name = format!("bites::{name}::the_step_as_it_was");
+        tests.push(Test::bites(
+            step,
+            program.to_path_buf(),
+            name,
+            exercise,
+            None,
+        ));
+    }
+    for (wrong, check) in step.wrong {
+        let (name, check) = check.split_once("::").unwrap_or_default();
+        let exercise = course::exercise(name).expect("the exercise is in the catalogue");
         let path = program.with_file_name("examples").join(wrong);
-        let name = format!("bites::{}::{wrong}", answer.name);
-        tests.push(Test::bite(step, &path, name, exercise, Some(*check)));
+        let name = format!("bites::{name}::{wrong}");
+        tests.push(Test::bites(step, path, name, exercise, Some(check)));
     }
     tests
 }

@@ -3,18 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use course::STEPS;
 use similar::{ChangeTag, TextDiff};
-
-const STEPS: [&str; 8] = [
-    "step01-run",
-    "step02-exec",
-    "step03-uts",
-    "step04-child",
-    "step05-pid",
-    "step06-chroot",
-    "step07-proc",
-    "step08-cgroup",
-];
 
 /// How many lines of main.rs each lesson takes away and adds: as few as the finished code
 /// needs. The head of the file, which tells about the step, counts too.

@@ -5,28 +5,24 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::host::eventually;
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "capabilities",
-    checks: checks![
-        root_cannot_mount,
-        root_cannot_set_the_hostname,
-        root_cannot_make_a_block_device,
-        root_has_no_more_than_docker_gives,
-        nobody_gets_new_privileges,
-        becomes_the_user,
-        the_user_has_no_capabilities,
-        passes_signals_on_to_the_user,
-        leaves_no_process_of_the_user_behind,
-        gives_the_rest_to_the_command,
-        refuses_what_is_no_user,
-    ],
-    dependable_except: Some(&["lets_setuid_programs_work"]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    root_cannot_mount,
+    root_cannot_set_the_hostname,
+    root_cannot_make_a_block_device,
+    root_has_no_more_than_docker_gives,
+    nobody_gets_new_privileges,
+    becomes_the_user,
+    the_user_has_no_capabilities,
+    passes_signals_on_to_the_user,
+    leaves_no_process_of_the_user_behind,
+    gives_the_rest_to_the_command,
+    refuses_what_is_no_user,
+];
 
 /// What Docker lets root keep, by the numbers in `linux/capability.h`: CHOWN, DAC_OVERRIDE,
 /// FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW, SYS_CHROOT,

@@ -4,23 +4,19 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::check::{Check, checks};
 use crate::dependable::ends_with_the_exit_status_of_the_command;
-use crate::exercise::{Exercise, checks};
 use crate::lesson::numbers_its_processes_from_1;
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "clone",
-    checks: checks![
-        prints_the_pid_of_the_child_on_the_host,
-        numbers_its_processes_from_1,
-        stays_in_the_namespaces_of_the_host,
-        ends_with_the_exit_status_of_the_command,
-        leaves_no_zombie,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    prints_the_pid_of_the_child_on_the_host,
+    numbers_its_processes_from_1,
+    stays_in_the_namespaces_of_the_host,
+    ends_with_the_exit_status_of_the_command,
+    leaves_no_zombie,
+];
 
 fn prints_the_pid_of_the_child_on_the_host(program: &Program) -> Result<()> {
     let mut running = program.run(&["sleep", "1040"]).start()?;

@@ -3,24 +3,20 @@
 use anyhow::Result;
 use nix::sys::signal::Signal;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::program::{Call, Program, Running};
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "enter",
-    checks: checks![
-        sees_its_hostname,
-        has_a_pid_inside,
-        sees_its_root,
-        enters_a_container_of_step_5,
-        ends_as_the_command_ends,
-        leaves_the_container_running,
-        refuses_a_process_that_is_not_there,
-        refuses_what_is_no_command_line,
-    ],
-    dependable_except: None,
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    sees_its_hostname,
+    has_a_pid_inside,
+    sees_its_root,
+    enters_a_container_of_step_5,
+    ends_as_the_command_ends,
+    leaves_the_container_running,
+    refuses_a_process_that_is_not_there,
+    refuses_what_is_no_command_line,
+];
 
 /// A container with all that there is to see, and a file that no other has. Its PID 1 is
 /// the `sleep`, by which its PID on the host is found.

@@ -4,24 +4,20 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::check::{Check, checks};
 use crate::dependable::{
     ends_with_126_if_the_command_cannot_be_executed, ends_with_127_if_there_is_no_such_command,
 };
-use crate::exercise::{Exercise, checks};
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "fork-exec",
-    checks: checks![
-        says_when_the_command_is_stopped_and_when_it_goes_on,
-        ends_with_every_exit_status_from_0_to_255,
-        ends_with_126_if_the_command_cannot_be_executed,
-        ends_with_127_if_there_is_no_such_command,
-        ends_with_128_and_the_signal_that_ended_the_command,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    says_when_the_command_is_stopped_and_when_it_goes_on,
+    ends_with_every_exit_status_from_0_to_255,
+    ends_with_126_if_the_command_cannot_be_executed,
+    ends_with_127_if_there_is_no_such_command,
+    ends_with_128_and_the_signal_that_ended_the_command,
+];
 
 fn ends_with_every_exit_status_from_0_to_255(program: &Program) -> Result<()> {
     let codes: Vec<i32> = (0..=255).collect();

@@ -6,21 +6,17 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::host::{eventually, is_zombie};
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "init",
-    checks: checks![
-        passes_signals_on,
-        passes_on_what_the_command_sends_to_pid_1,
-        leaves_no_zombie,
-        ends_with_the_command_and_not_with_an_orphan,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    passes_signals_on,
+    passes_on_what_the_command_sends_to_pid_1,
+    leaves_no_zombie,
+    ends_with_the_command_and_not_with_an_orphan,
+];
 
 /// What bash does for some seconds, so that a trap can come in between.
 const A_WHILE: &str = "for i in {1..100}; do sleep 0.03; done";

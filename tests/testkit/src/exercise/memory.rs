@@ -8,25 +8,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::host::eventually;
 use crate::program::{Ended, Program};
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "memory",
-    checks: checks![
-        kills_a_greedy_process,
-        counts_the_kill,
-        allows_no_swap,
-        gives_half_a_processor,
-        still_allows_20_processes,
-        leaves_no_cgroup,
-        gives_the_rest_to_the_command,
-        refuses_what_is_no_limit,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    kills_a_greedy_process,
+    counts_the_kill,
+    allows_no_swap,
+    gives_half_a_processor,
+    still_allows_20_processes,
+    leaves_no_cgroup,
+    gives_the_rest_to_the_command,
+    refuses_what_is_no_limit,
+];
 
 /// Reads 200 MiB of zeros into its memory, and ends: it cannot hurt a machine.
 const GREEDY: &str = "dd if=/dev/zero of=/dev/null bs=200M count=1";

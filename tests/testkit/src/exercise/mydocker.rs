@@ -5,47 +5,16 @@ use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result};
 
-use crate::exercise::{Exercise, Part, checks};
+use crate::check::{Check, checks};
 use crate::program::{Ended, Program};
 
-/// The exercise. All that the steps promise, and [`PARTS`], is asked too.
-pub const EXERCISE: Exercise = Exercise {
-    name: "mydocker",
-    checks: checks![
-        takes_the_command_line_of_the_third_seed,
-        has_a_cgroup_namespace,
-        does_all_of_it_at_once,
-        keeps_a_link_that_goes_up_inside,
-        refuses_what_is_no_option,
-    ],
-    // It does what `clean-env` does, also where nobody asks for it.
-    dependable_except: Some(&["leaves_the_environment_to_the_caller"]),
-};
-
-/// The other exercises, and what switches each on. Without: `enter` and `escape`, which are
-/// about a container that runs already.
-pub const PARTS: &[Part] = &[
-    ("fork-exec", &["--verbose"]),
-    ("clean-env", &[]),
-    ("net-ipc", &[]),
-    // The hostname is `container` without it, and this is a name without a value.
-    ("named", &["--name="]),
-    // A root filesystem hides the folder in which this exercise and the next leave files.
-    ("sync-pipe", &["--volume", ".:/tmp", "--workdir", "/tmp"]),
-    ("init", &[]),
-    ("clone", &["--verbose"]),
-    (
-        "rootless",
-        &["--rootless", "--volume", ".:/tmp", "--workdir", "/tmp"],
-    ),
-    ("pivot-root", &[]),
-    ("overlay", &["--overlay"]),
-    ("volume", &[]),
-    ("dev", &[]),
-    ("own-proc", &["--host-root"]),
-    ("memory", &[]),
-    ("capabilities", &["--cap-drop", "ALL"]),
-    ("seccomp", &["--seccomp"]),
+/// What a right answer passes. All that the steps promise, and its parts, is asked too.
+pub const CHECKS: &[Check] = checks![
+    takes_the_command_line_of_the_third_seed,
+    has_a_cgroup_namespace,
+    does_all_of_it_at_once,
+    keeps_a_link_that_goes_up_inside,
+    refuses_what_is_no_option,
 ];
 
 /// Word for word, as its README has it.

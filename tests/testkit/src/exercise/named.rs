@@ -4,23 +4,19 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::program::{Ended, Program};
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "named",
-    checks: checks![
-        prints_an_id_of_64_characters_first,
-        draws_another_id_each_time,
-        has_the_first_12_characters_as_hostname,
-        has_the_name_as_hostname,
-        refuses_a_name_of_65_characters,
-        gives_the_rest_to_the_command,
-        refuses_what_is_no_option,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    prints_an_id_of_64_characters_first,
+    draws_another_id_each_time,
+    has_the_first_12_characters_as_hostname,
+    has_the_name_as_hostname,
+    refuses_a_name_of_65_characters,
+    gives_the_rest_to_the_command,
+    refuses_what_is_no_option,
+];
 
 fn prints_an_id_of_64_characters_first(program: &Program) -> Result<()> {
     for options in [&[][..], &["--name", "web"]] {

@@ -6,29 +6,17 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::mountinfo::{self, Mount};
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "own-proc",
-    checks: checks![
-        has_the_hosts_root,
-        shows_the_container_only_to_ps,
-        leaves_no_other_proc_beneath,
-        leaves_the_hosts_proc_untouched,
-    ],
-    dependable_except: Some(&[
-        // In a user namespace the mounts that came from outside are locked together, and
-        // umount says EINVAL (mount_namespaces(7)).
-        "works_without_root_in_a_user_namespace",
-        // There is none.
-        "does_nothing_without_a_root_filesystem",
-        "finds_the_command_in_its_own_root",
-        "does_nothing_if_proc_cannot_be_mounted",
-    ]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    has_the_hosts_root,
+    shows_the_container_only_to_ps,
+    leaves_no_other_proc_beneath,
+    leaves_the_hosts_proc_untouched,
+];
 
 fn has_the_hosts_root(program: &Program) -> Result<()> {
     let file = program.host.folder.path().join("on-the-host");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::lesson::{
     keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside, sees_only_its_own_processes,
     shows_the_root_filesystem_as_root, starts_in_the_new_root,
@@ -13,22 +13,18 @@ use crate::lesson::{
 use crate::mountinfo::{self, Mount};
 use crate::program::{Program, by_any_name};
 
-/// The exercise. Some of it is what step 7 teaches.
-pub const EXERCISE: Exercise = Exercise {
-    name: "pivot-root",
-    checks: checks![
-        shows_the_root_filesystem_as_root,
-        starts_in_the_new_root,
-        takes_the_root_filesystem_by_any_name,
-        sees_only_its_own_processes,
-        keeps_its_mounts_inside,
-        keeps_a_mount_of_the_command_inside,
-        has_the_hosts_root_in_no_mount,
-        keeps_escape_inside,
-        closes_a_folder_that_the_caller_has_open,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes. Some of it is what step 7 teaches.
+pub const CHECKS: &[Check] = checks![
+    shows_the_root_filesystem_as_root,
+    starts_in_the_new_root,
+    takes_the_root_filesystem_by_any_name,
+    sees_only_its_own_processes,
+    keeps_its_mounts_inside,
+    keeps_a_mount_of_the_command_inside,
+    has_the_hosts_root_in_no_mount,
+    keeps_escape_inside,
+    closes_a_folder_that_the_caller_has_open,
+];
 
 fn takes_the_root_filesystem_by_any_name(program: &Program) -> Result<()> {
     let rootfs = program.make_rootfs(&[])?;

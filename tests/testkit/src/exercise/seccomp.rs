@@ -2,23 +2,19 @@
 
 use anyhow::Result;
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "seccomp",
-    checks: checks![
-        refuses_mount,
-        refuses_umount2,
-        refuses_unshare,
-        refuses_setns,
-        refuses_them_to_the_commands_children,
-        has_a_filter_and_no_new_privileges,
-        lets_all_else_work,
-    ],
-    dependable_except: Some(&["lets_setuid_programs_work"]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    refuses_mount,
+    refuses_umount2,
+    refuses_unshare,
+    refuses_setns,
+    refuses_them_to_the_commands_children,
+    has_a_filter_and_no_new_privileges,
+    lets_all_else_work,
+];
 
 fn refuses_mount(program: &Program) -> Result<()> {
     is_refused(program, "mount -t tmpfs none /tmp")

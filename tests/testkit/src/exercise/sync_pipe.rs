@@ -13,25 +13,21 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
-use crate::exercise::{Exercise, checks};
+use crate::check::{Check, checks};
 use crate::host::{eventually, is_zombie, scaled};
 use crate::program::{Program, Running};
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "sync-pipe",
-    checks: checks![
-        starts_the_command_once_the_pid_is_read,
-        never_starts_the_command_if_run_ends_first,
-        never_starts_the_command_if_run_ends_before_child_goes_on,
-        writes_the_pid_of_the_container_on_the_host,
-        leaves_no_pipe_to_the_command,
-        does_nothing_if_the_file_cannot_be_written,
-        gives_the_rest_to_the_command,
-        refuses_what_is_no_option,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    starts_the_command_once_the_pid_is_read,
+    never_starts_the_command_if_run_ends_first,
+    never_starts_the_command_if_run_ends_before_child_goes_on,
+    writes_the_pid_of_the_container_on_the_host,
+    leaves_no_pipe_to_the_command,
+    does_nothing_if_the_file_cannot_be_written,
+    gives_the_rest_to_the_command,
+    refuses_what_is_no_option,
+];
 
 fn starts_the_command_once_the_pid_is_read(program: &Program) -> Result<()> {
     let fifo = make_fifo(program)?;

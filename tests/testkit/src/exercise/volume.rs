@@ -7,26 +7,22 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
+use crate::check::{Check, checks};
 use crate::exercise::pivot_root::FOLDERS;
-use crate::exercise::{Exercise, checks};
 use crate::program::Program;
 
-/// The exercise.
-pub const EXERCISE: Exercise = Exercise {
-    name: "volume",
-    checks: checks![
-        writes_arrive_on_the_host,
-        refuses_writes_if_read_only,
-        mounts_several,
-        keeps_the_mounts_inside,
-        leaves_no_folder_open,
-        follows_links_as_the_command_does,
-        gives_the_rest_to_the_command,
-        refuses_a_folder_that_is_not_there,
-        refuses_what_is_no_volume,
-    ],
-    dependable_except: Some(&[]),
-};
+/// What a right answer passes.
+pub const CHECKS: &[Check] = checks![
+    writes_arrive_on_the_host,
+    refuses_writes_if_read_only,
+    mounts_several,
+    keeps_the_mounts_inside,
+    leaves_no_folder_open,
+    follows_links_as_the_command_does,
+    gives_the_rest_to_the_command,
+    refuses_a_folder_that_is_not_there,
+    refuses_what_is_no_volume,
+];
 
 /// Makes a folder of the host, with the file `old` in it.
 fn make_folder(program: &Program, name: &str) -> Result<PathBuf> {

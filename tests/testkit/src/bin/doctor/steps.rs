@@ -2,23 +2,13 @@
 
 use std::path::Path;
 
+use course::STEPS;
 use nix::errno::Errno;
 
 use crate::attempt::{Refusal, SCOPE, Way, attempt};
 use crate::facts::Facts;
 use crate::machine::{self, Sudo};
 use crate::table::row;
-
-const NAMES: [&str; 8] = [
-    "step01-run",
-    "step02-exec",
-    "step03-uts",
-    "step04-child",
-    "step05-pid",
-    "step06-chroot",
-    "step07-proc",
-    "step08-cgroup",
-];
 
 /// The steps from this one on run in a root filesystem.
 const FIRST_WITH_ROOTFS: usize = 6;
@@ -42,7 +32,7 @@ enum Verdict {
 
 impl Steps {
     pub fn try_all(facts: &Facts) -> Self {
-        let verdicts = (1..=NAMES.len()).map(|number| try_one(number, facts));
+        let verdicts = (1..=STEPS.len()).map(|number| try_one(number, facts));
         Self {
             verdicts: verdicts.collect(),
             rootfs_is_there: facts.rootfs.found.is_ok(),
@@ -50,7 +40,7 @@ impl Steps {
     }
 
     pub fn all_can_run(&self) -> bool {
-        (1..=NAMES.len()).all(|number| self.can_run(number))
+        (1..=STEPS.len()).all(|number| self.can_run(number))
     }
 
     fn can_run(&self, number: usize) -> bool {
@@ -63,7 +53,7 @@ impl Steps {
 
     /// The numbers of the steps with such a verdict.
     fn which(&self, wanted: impl Fn(&Verdict) -> bool) -> Vec<usize> {
-        let numbers = 1..=NAMES.len();
+        let numbers = 1..=STEPS.len();
         numbers
             .filter(|number| wanted(&self.verdicts[number - 1]))
             .collect()
@@ -71,7 +61,7 @@ impl Steps {
 
     pub fn table(&self, facts: &Facts) -> String {
         let mut text = row("step", &["can run here".to_owned()]);
-        for (index, name) in NAMES.iter().enumerate() {
+        for (index, name) in STEPS.iter().enumerate() {
             text += &row(name, &[self.describe(index + 1, facts)]);
         }
         text
@@ -132,7 +122,7 @@ impl Steps {
             text += &format!("{steps}, as root of a user namespace and of nothing else{how}\n");
         }
         if let Some(number) = delegated.first() {
-            let name = NAMES[number - 1];
+            let name = STEPS[number - 1];
             text += &format!(
                 "{}, so too, in a cgroup of the user's:\n  \
                  {SCOPE} cargo run -p {name} -- run bash\n\n",
@@ -240,7 +230,7 @@ fn with_root(sudo: &Sudo) -> String {
 
 /// How root runs a step, whoever we are now.
 fn as_root(sudo: &Sudo, number: usize) -> String {
-    let name = NAMES[number - 1];
+    let name = STEPS[number - 1];
     match sudo.words() {
         Some(words) => with_runner(&words),
         None => format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n"),

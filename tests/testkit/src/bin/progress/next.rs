@@ -32,24 +32,15 @@ fn next_exercise(exercises: &[Topic]) -> Option<&Topic> {
     let mut missing = exercises.iter().filter(|exercise| !exercise.is_passed());
     let first = missing.clone().next();
     missing
-        .find(|exercise| about(&exercise.name).starts_with("Core"))
+        .find(|exercise| course::exercise(&exercise.name).is_some_and(|it| it.is_core()))
         .or(first)
-}
-
-/// How an exercise's section begins, below its title: `Core · 20 minutes`.
-fn about(exercise: &str) -> String {
-    let page = top().join(format!("book/src/exercises/{exercise}.md"));
-    let text = fs::read_to_string(page).unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix('*')?.strip_suffix('*'));
-    line.unwrap_or_default().to_owned()
 }
 
 fn do_next(program: &Path, exercise: &Topic) -> String {
     let Topic { name, step, .. } = exercise;
     let command = command(program, step, &format!("exercise::{name}"));
-    let about = about(name);
+    let about = course::exercise(name).map(|exercise| exercise.about());
+    let about = about.unwrap_or_default();
     format!(
         "Do next: {name}, at the end of book/src/{step}.md\n         {about}\nIts checks:\n{command}"
     )

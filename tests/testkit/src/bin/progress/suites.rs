@@ -1,6 +1,5 @@
 //! The suites of the steps: test programs that cargo builds, and that list what they ask.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -75,24 +74,15 @@ pub fn lessons<'a>(suites: &'a [Suite], program: &Path) -> Result<Vec<Question<'
     questions.collect()
 }
 
-/// An exercise with more checks than this is a project: they would take all our time.
-const PROJECT: usize = 50;
-
-/// The exercises of each step. A project is among them, but skipped.
+/// The exercises of each step. The project is among them, but skipped: it would take all our
+/// time.
 pub fn exercises<'a>(suites: &'a [Suite], program: &Path) -> Result<Vec<Question<'a>>> {
     let module = "exercise::";
     let questions = suites.iter().map(|suite| {
-        let names = suite.list(program, module)?;
-        let mut checks: BTreeMap<&str, usize> = BTreeMap::new();
-        for exercise in names.iter().filter_map(|name| name.split("::").nth(1)) {
-            *checks.entry(exercise).or_default() += 1;
-        }
-        let projects = checks.iter().filter(|(_, count)| **count > PROJECT);
-        let skip = projects.map(|(exercise, _)| format!("{module}{exercise}::"));
         Ok(Question {
             suite,
-            skip: skip.collect(),
-            names,
+            skip: vec![format!("{module}{}::", course::PROJECT)],
+            names: suite.list(program, module)?,
             module,
         })
     });
