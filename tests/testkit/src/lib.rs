@@ -2,7 +2,6 @@
 //!
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
 //!   that it could harm.
-//! - [`mountinfo`]: the list of mounts, read as the kernel writes it.
 //! - `fence` and `guard`: a process for each test, and the cgroups that hold it.
 //! - [`container`]: the program under test, as the user names it.
 //! - [`program`]: start the program there, in a terminal or not, and look at how it ended.
@@ -17,6 +16,9 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+
+#[cfg(feature = "suite")]
+use kernelfiles::mountinfo;
 
 #[cfg(feature = "suite")]
 pub mod answers;
@@ -37,7 +39,6 @@ pub mod host;
 mod inherited;
 #[cfg(feature = "suite")]
 pub mod lesson;
-pub mod mountinfo;
 #[cfg(feature = "suite")]
 pub mod own;
 #[cfg(feature = "suite")]

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kernelfiles::mountinfo::{self, Mount};
 use nix::sys::statfs::{FsType, statfs};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access, geteuid};
-use testkit::mountinfo::{self, Mount};
 
 /// The number of CAP_SYS_ADMIN in the sets of /proc/PID/status (capabilities(7)).
 const CAP_SYS_ADMIN: u32 = 21;

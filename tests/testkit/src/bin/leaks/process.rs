@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use kernelfiles::mountinfo::{self, Mount};
 use nix::unistd::Pid;
-use testkit::mountinfo::{self, Mount};
 
 /// A process by its folder in the host's /proc.
 pub struct Process {

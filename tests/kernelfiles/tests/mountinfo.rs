@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-use testkit::mountinfo;
+use kernelfiles::mountinfo;
 
 #[test]
 fn any_path_is_read_as_it_is() {

@@ -6,11 +6,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use nix::sys::stat::{major, minor};
 
 /// A line: `36 31 0:33 ROOT POINT OPTIONS TAG... - KIND SOURCE MORE`.
@@ -62,7 +62,12 @@ impl Mount {
 
     /// Whether this is the hierarchy of cgroups of version 1 that counts processes.
     pub fn has_first_pids(&self) -> bool {
-        self.kind == "cgroup" && self.more.split(',').any(|option| option == "pids")
+        self.kind == "cgroup" && self.has("pids")
+    }
+
+    /// Whether one of the file system's own options is this one.
+    pub fn has(&self, option: &str) -> bool {
+        self.more.split(',').any(|known| known == option)
     }
 
     /// Whether it is what one finds at its place: another may have been mounted over it.
@@ -91,8 +96,10 @@ pub fn parse(text: &[u8]) -> Vec<Mount> {
 /// # Errors
 ///
 /// If it is not there, as without a /proc.
-pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<Mount>> {
-    Ok(parse(&fs::read(path)?))
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<Mount>> {
+    let path = path.as_ref();
+    let text = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(parse(&text))
 }
 
 /// A field, where each `\` stands before the three octal digits of a byte.
