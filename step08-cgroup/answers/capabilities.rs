@@ -9,6 +9,8 @@
 mod cgroup;
 #[path = "../src/command.rs"]
 mod command;
+#[path = "../src/hierarchy.rs"]
+mod hierarchy;
 
 use std::env;
 use std::ffi::{OsStr, OsString};

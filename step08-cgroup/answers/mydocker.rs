@@ -15,6 +15,8 @@ mod cgroup;
 mod dev;
 #[path = "mydocker/gate.rs"]
 mod gate;
+#[path = "../src/hierarchy.rs"]
+mod hierarchy;
 #[path = "mydocker/identity.rs"]
 mod identity;
 #[path = "mydocker/init.rs"]

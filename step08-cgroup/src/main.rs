@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod command;
+mod hierarchy;
 
 use std::env;
 use std::ffi::{OsStr, OsString};

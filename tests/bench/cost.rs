@@ -47,6 +47,8 @@ mod report;
 #[path = "../../step08-cgroup/src/cgroup.rs"]
 #[expect(dead_code, reason = "nothing here joins a cgroup")]
 mod cgroup;
+#[path = "../../step08-cgroup/src/hierarchy.rs"]
+mod hierarchy;
 
 /// 300 starts of each program, in rounds so short that all see the same machine.
 const ROUNDS: usize = 30;

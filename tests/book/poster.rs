@@ -27,6 +27,7 @@ const fn line(item: &'static str, words: &'static str, part: Part) -> Rule {
 
 const MAIN: &[Rule] = &[
     item("mod cgroup", Part::Cgroup),
+    item("mod hierarchy", Part::Cgroup),
     item("mod command", Part::Process),
     item("use", Part::Words),
     item("use std::os::unix::fs::chroot", Part::Root),
@@ -91,17 +92,6 @@ const CGROUP: &[Rule] = &[
     item("impl Cgroup", Part::Cgroup),
     item("impl Drop for Cgroup", Part::Cgroup),
     item("fn join", Part::Cgroup),
-    item("fn find_parent", Part::Cgroup),
-    item("struct Mount", Part::Cgroup),
-    item("fn find_mount", Part::Cgroup),
-    item("fn unescaped", Part::Cgroup),
-    item("fn device_of", Part::Cgroup),
-    item("fn to_path", Part::Cgroup),
-    item("fn find_writable", Part::Cgroup),
-    item("fn enable_pids", Part::Cgroup),
-    item("fn refused", Part::Cgroup),
-    item("fn read", Part::Cgroup),
-    item("fn write", Part::Cgroup),
 ];
 
 /// The parts in words, with what makes each of them.

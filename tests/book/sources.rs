@@ -97,7 +97,8 @@ fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![top().join("tests/rootfs/src/lib.rs")]);
     }
     let folder = top().join(program).join("src");
-    let found = ["main.rs", "cgroup.rs", "command.rs"].map(|file| folder.join(file));
+    let files = ["main.rs", "cgroup.rs", "hierarchy.rs", "command.rs"];
+    let found = files.map(|file| folder.join(file));
     Ok(found.into_iter().filter(|path| path.exists()).collect())
 }
 

@@ -3,8 +3,8 @@
 //! ```text
 //! cargo run -p step08-cgroup --example mutants                     all steps
 //! cargo run -p step08-cgroup --example mutants step05-pid          one step, or one file:
-//! cargo run -p step08-cgroup --example mutants step08-cgroup/cgroup.rs
-//! cargo run -p step08-cgroup --example mutants step08-cgroup/cgroup.rs COMMAND...
+//! cargo run -p step08-cgroup --example mutants step08-cgroup/hierarchy.rs
+//! cargo run -p step08-cgroup --example mutants step08-cgroup/hierarchy.rs COMMAND...
 //! ```
 //!
 //! Each mutant is built in a copy of the sources, and asked what its step's suite asks. The
@@ -147,7 +147,7 @@ fn try_step(step: &str, before: &str, wanted: Option<&String>, score: &mut Score
     let fate = ask(&suite)?;
     ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
 
-    for file in ["cgroup.rs", "command.rs", "main.rs"] {
+    for file in ["cgroup.rs", "command.rs", "hierarchy.rs", "main.rs"] {
         if wanted.is_some_and(|wanted| !format!("{step}/{file}").starts_with(wanted)) {
             continue;
         }
@@ -201,7 +201,7 @@ fn program(step: &str) -> PathBuf {
     folder().join("target/debug").join(step)
 }
 
-/// Puts the programs that were kept of a file, such as `step08-cgroup/cgroup.rs`, to a test.
+/// Puts the programs that were kept of a file, such as `step08-cgroup/hierarchy.rs`, to a test.
 fn try_kept(file: &str, command: &[String], score: &mut Score) -> Result<()> {
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let (step, _) = file.split_once('/').context("find the step")?;

@@ -13,6 +13,8 @@ use nix::sched::{CloneFlags, unshare};
 #[path = "../../step08-cgroup/answers/memory/cgroup.rs"]
 #[expect(dead_code, reason = "it moves a process from outside")]
 mod cgroup;
+#[path = "../../step08-cgroup/src/hierarchy.rs"]
+mod hierarchy;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();

@@ -12,6 +12,8 @@ use nix::sched::{CloneFlags, unshare};
 
 #[path = "../../step08-cgroup/src/cgroup.rs"]
 mod cgroup;
+#[path = "../../step08-cgroup/src/hierarchy.rs"]
+mod hierarchy;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();

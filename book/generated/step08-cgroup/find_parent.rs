@@ -1,15 +1,15 @@
-/// Finds the directory in which to make a cgroup that counts processes.
+/// Finds the directory in which to make a cgroup with a controller.
 ///
-/// One hierarchy has the pids controller. If it is one of version 1, then
-/// /proc/self/cgroup says so: `8:pids:/`. The line of version 2 names none: `0::/`.
-fn find_parent() -> Result<PathBuf> {
+/// One hierarchy has it. If it is one of version 1, then /proc/self/cgroup says so:
+/// `8:pids:/`. The line of version 2 names none: `0::/`.
+pub fn find_parent(controller: &str) -> Result<PathBuf> {
     let cgroups = read(Path::new("/proc/self/cgroup"))
         .context("find our cgroup (takes a /proc: `mount -t proc proc /proc`)")?;
     let mut lines = cgroups.split('\n');
     for line in lines.clone() {
         let controllers = line.split(':').nth(1).unwrap_or_default();
-        if controllers.split(',').any(|name| name == "pids") {
-            return Ok(find_mount("cgroup", "pids")?.point);
+        if controllers.split(',').any(|name| name == controller) {
+            return Ok(find_mount("cgroup", controller)?.point);
         }
     }
     let own = lines.find_map(|line| line.strip_prefix("0::"));

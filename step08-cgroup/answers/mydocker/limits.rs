@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use nix::unistd::Pid;
 
-use crate::cgroup::{self, Cgroups};
+use crate::cgroup::Cgroups;
+use crate::hierarchy;
 use crate::options::Options;
 
 /// The cap counts every process of the container, `child` too.
@@ -38,7 +39,7 @@ fn make_cgroups(child: Pid, options: &Options) -> Result<Cgroups> {
         cgroups.limit_cpus(cpus)?;
     }
     for cgroup in &cgroups.paths {
-        cgroup::write(&cgroup.join("cgroup.procs"), &child.to_string())?;
+        hierarchy::write(&cgroup.join("cgroup.procs"), &child.to_string())?;
     }
     Ok(cgroups)
 }

@@ -58,6 +58,9 @@ mod variables;
     reason = "the testkit lets a shell join, and limits processes only"
 )]
 mod cgroup;
+#[cfg(feature = "suite")]
+#[path = "../../../step08-cgroup/src/hierarchy.rs"]
+mod hierarchy;
 
 /// Writes a file under another name, and renames it when it is whole: a full disk leaves what
 /// was there.

@@ -8,7 +8,7 @@ use similar::{ChangeTag, TextDiff};
 
 /// How many lines of main.rs each lesson takes away and adds: as few as the finished code
 /// needs. The head of the file, which tells about the step, counts too.
-const LESSONS: [(usize, usize); 7] = [(7, 10), (4, 8), (6, 33), (8, 14), (4, 18), (6, 29), (5, 28)];
+const LESSONS: [(usize, usize); 7] = [(7, 10), (4, 8), (6, 33), (8, 14), (4, 18), (6, 29), (5, 29)];
 
 #[test]
 fn command_rs_is_the_same_in_every_step_from_the_second_on() {

@@ -19,6 +19,8 @@ mod table;
 /// Makes cgroups the way step 8 does, and says in its words why it cannot.
 #[path = "../../../../../step08-cgroup/src/cgroup.rs"]
 mod cgroup;
+#[path = "../../../../../step08-cgroup/src/hierarchy.rs"]
+mod hierarchy;
 
 use std::env;
 use std::io::{self, Write};
