@@ -49,6 +49,8 @@ impl Laptop {
         host.mount_tmpfs(&copies, "2g")?;
         copy_on_write(&top(), &copies)?;
         provide(rootfs)?;
+        hide(&top().join("mine/src"))?;
+        hide(&top().join("mine/examples"))?;
         let home = host.folder.path().join("home");
         fs::create_dir(&home).context("make a home folder")?;
         fs::write(home.join(".bashrc"), "PS1='\\h\\$ '\n").context("write .bashrc")?;
@@ -163,9 +165,7 @@ fn copy_on_write(path: &Path, copies: &Path) -> Result<()> {
 /// Puts a copy of a root filesystem where `cargo run --bin rootfs` would put one, or none.
 fn provide(rootfs: Option<&Path>) -> Result<()> {
     let place = top().join("rootfs");
-    if place.exists() {
-        fs::remove_dir_all(&place).context("hide the reader's own rootfs")?;
-    }
+    hide(&place)?;
     let Some(rootfs) = rootfs else { return Ok(()) };
     let status = Command::new("cp")
         .arg("-a")
@@ -174,6 +174,14 @@ fn provide(rootfs: Option<&Path>) -> Result<()> {
         .status();
     ensure!(status.context("execute cp")?.success(), "cp failed");
     Ok(())
+}
+
+/// Removes what the reader has made, in the copy that pages see.
+fn hide(place: &Path) -> Result<()> {
+    match fs::remove_dir_all(place) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("hide the reader's own {}", place.display())),
+    }
 }
 
 /// A shell that moves into the test's cgroups and becomes what its arguments say.

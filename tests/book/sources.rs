@@ -167,14 +167,20 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
-/// The difference between a step's main.rs and that of the step before.
+/// The difference between a step's main.rs and that of the step before, without what stands
+/// on top of each: the chapter tells that. So no number of a line is right, and none is shown.
 pub fn difference(before: &str, after: &str) -> Result<String> {
     let [old, new] = [before, after].map(|step| format!("{step}/src/main.rs"));
+    let about = Regex::new(r"^(//!.*\n)*")?;
     let [old_text, new_text] = [read(&top().join(&old))?, read(&top().join(&new))?];
+    let [old_text, new_text] =
+        [old_text, new_text].map(|text| about.replace(&text, "").into_owned());
     let diff = TextDiff::from_lines(&old_text, &new_text);
-    Ok(diff
+    let diff = diff
         .unified_diff()
         .context_radius(2)
         .header(&old, &new)
-        .to_string())
+        .to_string();
+    let place = Regex::new(r"(?m)^@@ .*$")?;
+    Ok(place.replace_all(&diff, "@@").into_owned())
 }
