@@ -29,12 +29,10 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
-        Some("run") if !argv.is_empty() => run(&argv),
-        Some("--help" | "-h") => help(),
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("run") if args.len() > 2 => run(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -130,7 +128,7 @@ fn signals() -> SigSet {
     SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD])
 }
 
-/// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
+/// Keeps these signals pending until [`wait`] takes them. This comes before all else.
 fn block_signals() -> Result<()> {
     signals().thread_block().context("block signals")?;
     #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
@@ -146,11 +144,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}]"))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -1,7 +1,7 @@
 //! Step 3: a hostname of its own.
 //!
-//! Adds a UTS namespace: what the command calls this machine, only it can see.
-//! Still leaks: the name is a copy of the host's until it is set, and all else is shared.
+//! Adds a UTS namespace: the command may change the hostname, and nobody outside notices.
+//! Still leaks: all else. And until the command changes the name, it is the host's.
 //!
 //! Read: namespaces(7), uts_namespaces(7), unshare(2).
 
@@ -29,12 +29,10 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
-        Some("run") if !argv.is_empty() => run(&argv),
-        Some("--help" | "-h") => help(),
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("run") if args.len() > 2 => run(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -50,11 +48,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}]"))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -46,16 +46,14 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
         Some("run") => {
-            let (pid_file, argv) = parse(&argv)?;
+            let (pid_file, argv) = parse(&args[2..])?;
             run(pid_file, argv)
         }
-        Some("child") if !argv.is_empty() => child(&argv),
-        Some("--help" | "-h") => help(),
+        Some("child") if args.len() > 2 => child(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -179,11 +177,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}]"))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -1,8 +1,8 @@
 //! Step 4: set the hostname before the command starts.
 //!
-//! Adds `child`, a second start of this same program: it sets things up inside the
-//! new namespace, and then starts the command.
-//! Still leaks: the command sees the host's processes, under the host's numbers.
+//! Adds `child`, a second start of this program: it sets the name, then starts the command.
+//! For that alone `run` would do, but what comes in step 5 only a child can set up.
+//! Still leaks: all but the hostname. The PIDs, for one, are the host's.
 //!
 //! Read: sethostname(2), proc_pid_exe(5).
 
@@ -34,13 +34,11 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
-        Some("run") if !argv.is_empty() => run(&argv),
-        Some("child") if !argv.is_empty() => child(&argv),
-        Some("--help" | "-h") => help(),
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("run") if args.len() > 2 => run(&args[2..]),
+        Some("child") if args.len() > 2 => child(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -77,11 +75,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}]"))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -44,12 +44,10 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
         Some("--help" | "-h") => help(),
-        Some(pid) if pid.parse::<u32>().is_ok() && !argv.is_empty() => enter(pid, &argv),
+        Some(pid) if pid.parse::<u32>().is_ok() && args.len() > 2 => enter(pid, &args[2..]),
         _ => bail!("expected a PID and a command\n{USAGE}"),
     }
 }

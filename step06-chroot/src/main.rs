@@ -1,8 +1,8 @@
 //! Step 6: a root directory of its own.
 //!
-//! Adds chroot: the command's `/` is a folder of ours, with the programs in it.
-//! Still leaks: mounts are the host's, and /proc is empty. Root can climb out of a
-//! chroot, and so real runtimes call pivot_root(2).
+//! Adds chroot: the command's `/` is a folder of ours, with the programs that belong there.
+//! Still leaks: the mounts are the host's, and root can climb out of a chroot. So real
+//! runtimes call pivot_root(2).
 //!
 //! Read: chroot(2), chdir(2), path_resolution(7).
 
@@ -37,13 +37,11 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
-        Some("run") if !argv.is_empty() => run(&argv),
-        Some("child") if !argv.is_empty() => child(&argv),
-        Some("--help" | "-h") => help(),
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("run") if args.len() > 2 => run(&args[2..]),
+        Some("child") if args.len() > 2 => child(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -97,11 +95,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}] as {}", process::id()))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

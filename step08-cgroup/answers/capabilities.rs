@@ -87,7 +87,7 @@ fn start() -> Result<ExitCode> {
             run(user, &argv)
         }
         Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),
-        Some("--help" | "-h") => help(),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -330,11 +330,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}] as {}", process::id()))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -19,7 +19,7 @@ fn signals() -> SigSet {
     SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD])
 }
 
-/// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
+/// Keeps these signals pending until [`wait`] takes them. This comes before all else.
 ///
 /// A program that we start inherits the blocked signals, so that between two
 /// programs there is no moment in which one is lost.
@@ -28,7 +28,7 @@ pub fn block_signals() -> Result<()> {
     prepare(None).context("reset SIGCHLD")
 }
 
-/// Lets `command` begin with signals that are not blocked; or, without one, lets us wait
+/// Lets `command` begin with signals that are not blocked. Without a command, lets us wait
 /// for what we start. What Rust cannot check is in this one place.
 fn prepare(command: Option<&mut Command>) -> io::Result<()> {
     let signals = signals();

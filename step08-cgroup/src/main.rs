@@ -1,7 +1,7 @@
 //! Step 8: at most 20 processes.
 //!
 //! Adds a cgroup: namespaces limit what the command can see, a cgroup what it can use.
-//! Still leaks: the network, users, System V IPC and every resource but processes.
+//! Still leaks: network, IPC, user IDs, capabilities, and every resource but processes.
 //!
 //! Read: cgroups(7), and `admin-guide/cgroup-v2.rst` in the kernel's documentation.
 
@@ -48,13 +48,11 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     command::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let word = args.next().unwrap_or_default();
-    let argv: Vec<OsString> = args.collect();
-    match word.to_str() {
-        Some("run") if !argv.is_empty() => run(&argv),
-        Some("child") if !argv.is_empty() => child(&argv),
-        Some("--help" | "-h") => help(),
+    let args: Vec<OsString> = env::args_os().collect();
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("run") if args.len() > 2 => run(&args[2..]),
+        Some("child") if args.len() > 2 => child(&args[2..]),
+        Some("--help" | "-h") => print(USAGE).map(|()| ExitCode::SUCCESS),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
@@ -144,11 +142,6 @@ fn announce(what: &str, argv: &[OsString]) -> Result<()> {
     let command = argv.join(OsStr::new(" "));
     let command = command.to_string_lossy();
     print(&format!("{what} [{command}] as {}", process::id()))
-}
-
-fn help() -> Result<ExitCode> {
-    print(USAGE)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

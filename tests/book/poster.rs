@@ -46,7 +46,7 @@ const MAIN: &[Rule] = &[
     item("fn main", Part::Words),
     item("fn start", Part::Words),
     line("fn start", "command::block_signals()", Part::Process),
-    line("fn start", "child(&argv)", Part::Child),
+    line("fn start", "child(&args[2..])", Part::Child),
     item("fn run", Part::Words),
     line("fn run", "CloneFlags::CLONE_NEWUTS", Part::Uts),
     line("fn run", "CloneFlags::CLONE_NEWPID", Part::Pids),
@@ -72,7 +72,6 @@ const MAIN: &[Rule] = &[
     item("fn enter_root", Part::Root),
     item("fn mount_proc", Part::Proc),
     item("fn announce", Part::Words),
-    item("fn help", Part::Words),
     item("fn print", Part::Words),
 ];
 

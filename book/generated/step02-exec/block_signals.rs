@@ -1,4 +1,4 @@
-/// Keeps these signals pending until [`wait`] takes them: the first thing in `main`.
+/// Keeps these signals pending until [`wait`] takes them. This comes before all else.
 ///
 /// A program that we start inherits the blocked signals, so that between two
 /// programs there is no moment in which one is lost.

@@ -1,4 +1,4 @@
-/// Lets `command` begin with signals that are not blocked; or, without one, lets us wait
+/// Lets `command` begin with signals that are not blocked. Without a command, lets us wait
 /// for what we start. What Rust cannot check is in this one place.
 fn prepare(command: Option<&mut Command>) -> io::Result<()> {
     let signals = signals();
