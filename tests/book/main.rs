@@ -6,10 +6,8 @@ mod exercises;
 mod laptop;
 mod leaks_picture;
 mod pictures;
-mod poster;
 mod rules;
 mod sources;
-mod svg;
 
 use std::env;
 use std::fs;
@@ -36,7 +34,6 @@ fn main() -> ExitCode {
             "a_wrong_transcript_does_not_match",
             console::a_wrong_transcript_does_not_match,
         ),
-        trial("poster_is_fresh", poster_is_fresh),
         trial(
             "the_picture_tells_its_story_in_words",
             leaks_picture::the_picture_tells_its_story_in_words,
@@ -126,8 +123,8 @@ fn exercises_are_fresh() -> Result<()> {
 /// Each chapter shows its picture.
 fn pictures_are_fresh() -> Result<()> {
     let wanted = wanted(".svg")?;
-    for (name, picture) in pictures::all() {
-        let path = Path::new("pictures").join(name);
+    for (name, picture) in pictures::all(&read(&top().join("book/drawing.svg"))?)? {
+        let path = PathBuf::from(format!("pictures/{name}.svg"));
         ensure!(
             wanted.contains(&path),
             "no page includes {}",
@@ -169,14 +166,6 @@ fn leaks_picture_is_fresh() -> Result<()> {
     let columns = leaks_picture::columns(&programs.join("leaks"), &programs, &rootfs, scratch)?;
     let picture = leaks_picture::draw(&columns);
     expect_fresh(&generated().join("pictures/leaks.svg"), &picture)
-}
-
-/// The poster has step 8's code as it is.
-fn poster_is_fresh() -> Result<()> {
-    let source = |name: &str| read(&top().join("step08-cgroup/src").join(name));
-    let [main, cgroup, command] = ["main.rs", "cgroup.rs", "command.rs"].map(source);
-    let poster = poster::draw(&main?, &cgroup?, &command?)?;
-    expect_fresh(&pages().join("poster.svg"), &poster)
 }
 
 /// The test that a page's transcripts are true, if it has any.
