@@ -1,178 +1,116 @@
-//! The picture `book/generated/pictures/leaks.svg`: what the eight steps, and four tools beside
-//! them, still share with the host.
-//!
-//! [`columns`] asks `leaks`, as root, and [`draw`] draws the answers.
+//! The picture `leaks.svg`: what the eight steps, and four tools beside them, still share with
+//! the host. [`columns`] asks `leaks`, as root, and [`draw`] draws the answers.
 
-use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use course::STEPS;
+use serde_json::{Value, json};
 
-/// Whether a container shares a thing with the host.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Answer {
-    Shared,
-    Own,
-    /// It has no such thing, or, in step 1, there is no container.
-    None,
-    Unknown,
-}
+use crate::sources::read;
 
-/// A container: its name, and an answer for each thing, by the name of that.
-pub type Column = (String, Vec<(String, Answer)>);
+/// A container: its name, and for each thing, by name, one of the [`ANSWERS`].
+pub type Column = (String, Vec<(String, String)>);
 
-/// How a container is started.
-enum Start {
-    /// One of our programs.
-    Step(&'static str),
-    /// The command follows these words, in which ROOTFS stands for the root filesystem.
-    Words(&'static str),
-    /// A runtime starts what is in an OCI bundle: what its own `spec` writes, and a cgroup
-    /// namespace, which `spec` adds only where cgroups are of version 2.
-    Bundle(&'static str),
-}
-use Start::{Bundle, Step, Words};
+/// What `leaks` answers: in step 1 there is no container, and so no such thing.
+const ANSWERS: [&str; 4] = ["own", "shared", "none", "unknown"];
 
-/// The columns of the picture. The tools are asked for all that they can keep apart by
+/// What stands behind `leaks --plain`. The tools are asked for all that they can keep apart by
 /// one option for each, and no more: none has a limit on processes unless it is given one.
-const COLUMNS: [(&str, Start); 12] = [
-    ("1", Step("step01-run")),
-    ("2", Step("step02-exec")),
-    ("3", Step("step03-uts")),
-    ("4", Step("step04-child")),
-    ("5", Step("step05-pid")),
-    ("6", Step("step06-chroot")),
-    ("7", Step("step07-proc")),
-    ("8", Step("step08-cgroup")),
+const TOOLS: [(&str, &str); 4] = [
     (
         "unshare",
-        Words(
-            "unshare --uts --ipc --net --pid --mount --cgroup --time --user --map-root-user \
-             --fork --mount-proc=ROOTFS/proc chroot ROOTFS",
-        ),
+        "unshare --uts --ipc --net --pid --mount --cgroup --time --user --map-root-user \
+         --fork --mount-proc=ROOTFS/proc chroot ROOTFS",
     ),
     (
         "bubblewrap",
-        Words("bwrap --unshare-all --hostname container --bind ROOTFS / --proc /proc --dev /dev"),
+        "bwrap --unshare-all --hostname container --bind ROOTFS / --proc /proc --dev /dev",
     ),
-    ("crun", Bundle("crun")),
-    ("runc", Bundle("runc")),
+    ("crun", "--stdin crun run --bundle BUNDLE leaks-picture"),
+    ("runc", "--stdin runc run --bundle BUNDLE leaks-picture"),
 ];
 
 /// Where a hybrid host mounts cgroups of version 2, crun refuses to work.
 const WITHOUT_UNIFIED: &str = "\
 if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
 
-/// The name of our container, where a runtime wants one.
-const OCI_ID: &str = "leaks-picture";
-
-/// Asks `leaks` about each container. `programs` is the folder with the steps' programs,
-/// and `scratch` one in which bundles can be made.
-pub fn columns(
-    leaks: &Path,
-    programs: &Path,
-    rootfs: &Path,
-    scratch: &Path,
-) -> Result<Vec<Column>> {
+/// Asks `leaks` about each container. `programs` is the folder with our programs, and
+/// `scratch` one in which bundles can be made.
+pub fn columns(programs: &Path, rootfs: &Path, scratch: &Path) -> Result<Vec<Column>> {
     let rootfs = fs::canonicalize(rootfs).context("find the root filesystem")?;
+    let steps = STEPS.map(|step| format!("{}/{step} run", programs.display()));
+    let steps = (1..)
+        .zip(steps)
+        .map(|(number, words)| (number.to_string(), words));
+    let tools = TOOLS.map(|(name, words)| (name.to_owned(), words.to_owned()));
     let mut columns = Vec::new();
-    for (name, start) in COLUMNS {
-        let words = words(&start, programs, &rootfs, scratch)?;
-        clear(&start);
-        let answers = ask(leaks, &rootfs, &words);
-        clear(&start);
+    for (name, words) in steps.chain(tools) {
+        let bundle = scratch.join(format!("bundle-{name}"));
+        let is_bundle = words.contains("BUNDLE");
+        if is_bundle {
+            write_bundle(&name, &bundle, &rootfs)?;
+            clear(&name);
+        }
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", WITHOUT_UNIFIED, "sh"]);
+        command.arg(programs.join("leaks")).arg("--plain");
+        command.env("ROOTFS", &rootfs);
+        for word in words.split(' ') {
+            let word = word.replace("ROOTFS", &rootfs.to_string_lossy());
+            command.arg(word.replace("BUNDLE", &bundle.to_string_lossy()));
+        }
+        let text = run(&mut command);
+        if is_bundle {
+            clear(&name);
+        }
+        let answers = text.and_then(|text| text.lines().map(answer).collect());
         let answers = answers.with_context(|| format!("ask leaks about {name}"))?;
-        columns.push((name.to_owned(), answers));
+        columns.push((name, answers));
     }
     Ok(columns)
 }
 
-/// What stands behind `leaks --plain`.
-fn words(start: &Start, programs: &Path, rootfs: &Path, scratch: &Path) -> Result<Vec<String>> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    match start {
-        Step(name) => Ok(vec![text(&programs.join(name)), "run".into()]),
-        Words(words) => {
-            let words = words.split(' ');
-            Ok(words
-                .map(|word| word.replace("ROOTFS", &text(rootfs)))
-                .collect())
-        }
-        Bundle(runtime) => {
-            let bundle = write_bundle(runtime, rootfs, scratch)?;
-            let words = [
-                "--stdin",
-                runtime,
-                "run",
-                "--bundle",
-                &text(&bundle),
-                OCI_ID,
-            ];
-            Ok(words.map(str::to_owned).to_vec())
-        }
-    }
-}
-
-/// Makes a bundle, a folder with a config.json, whose process is a shell that reads its
-/// standard input.
-fn write_bundle(runtime: &str, rootfs: &Path, scratch: &Path) -> Result<PathBuf> {
-    let bundle = scratch.join(format!("bundle-{runtime}"));
-    fs::create_dir_all(&bundle).with_context(|| format!("make {}", bundle.display()))?;
-    let path = bundle.join("config.json");
+/// A runtime starts what is in a bundle, a folder with a config.json: here what its own `spec`
+/// writes, with a shell that reads its standard input, and a cgroup namespace, which `spec`
+/// adds only where cgroups are of version 2.
+fn write_bundle(runtime: &str, bundle: &Path, rootfs: &Path) -> Result<()> {
     // What an earlier run has left would not be overwritten.
-    if path.exists() {
-        fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+    fs::remove_dir_all(bundle).ok();
+    fs::create_dir_all(bundle).with_context(|| format!("make {}", bundle.display()))?;
+    run(Command::new(runtime).args(["spec", "--bundle"]).arg(bundle))?;
+    let path = bundle.join("config.json");
+    let mut config: Value = serde_json::from_str(&read(&path)?).context("parse config.json")?;
+    config["process"]["terminal"] = json!(false);
+    config["root"]["path"] = json!(rootfs);
+    let namespaces = config["linux"]["namespaces"].as_array_mut();
+    let namespaces = namespaces.context("find the namespaces in config.json")?;
+    if namespaces
+        .iter()
+        .all(|namespace| namespace["type"] != "cgroup")
+    {
+        namespaces.push(json!({ "type": "cgroup" }));
     }
-    run(Command::new(runtime)
-        .args(["spec", "--bundle"])
-        .arg(&bundle))?;
-    let config = fs::read_to_string(&path).context("read config.json")?;
-    let mut config = config
-        .replace("\"terminal\": true", "\"terminal\": false")
-        .replace("\"path\": \"rootfs\"", &format!("\"path\": {rootfs:?}"));
-    // A mount has this type, too, but more behind it.
-    if !config.contains("\"type\": \"cgroup\"\n") {
-        let namespaces = "\"namespaces\": [";
-        let one_more = format!("{namespaces} {{ \"type\": \"cgroup\" }},");
-        config = config.replace(namespaces, &one_more);
-    }
-    fs::write(&path, config).context("write config.json")?;
-    Ok(bundle)
+    fs::write(&path, config.to_string()).context("write config.json")
 }
 
 /// A runtime that was killed leaves state in /run, and a cgroup.
-fn clear(start: &Start) {
-    if let Bundle(runtime) = start {
-        let mut delete = Command::new(runtime);
-        delete.args(["delete", "--force", OCI_ID]).output().ok();
-    }
+fn clear(runtime: &str) {
+    let mut delete = Command::new(runtime);
+    delete
+        .args(["delete", "--force", "leaks-picture"])
+        .output()
+        .ok();
 }
 
-fn ask(leaks: &Path, rootfs: &Path, words: &[String]) -> Result<Vec<(String, Answer)>> {
-    let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "sh", "-c", WITHOUT_UNIFIED, "sh"])
-        .arg(leaks);
-    let text = run(command.arg("--plain").args(words).env("ROOTFS", rootfs))?;
-    let rows = text.lines().map(|line| {
-        let mut fields = line.split('\t').map(str::to_owned);
-        let (name, word) = (fields.next(), fields.next());
-        let (name, word) = name.zip(word).with_context(|| format!("parse {line:?}"))?;
-        Ok((name, answer(&word)?))
-    });
-    rows.collect()
-}
-
-fn answer(word: &str) -> Result<Answer> {
-    match word {
-        "shared" => Ok(Answer::Shared),
-        "own" => Ok(Answer::Own),
-        "none" => Ok(Answer::None),
-        "unknown" => Ok(Answer::Unknown),
-        _ => bail!("leaks does not answer {word:?}"),
-    }
+/// A line of the table: the name of a thing, the answer, and why.
+fn answer(line: &str) -> Result<(String, String)> {
+    let mut fields = line.split('\t');
+    let (name, answer) = fields.next().zip(fields.next()).unwrap_or_default();
+    ensure!(ANSWERS.contains(&answer), "leaks does not answer {line:?}");
+    Ok((name.to_owned(), answer.to_owned()))
 }
 
 fn run(command: &mut Command) -> Result<String> {
@@ -180,177 +118,132 @@ fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| {
         format!("execute {program} (`apt-get install bubblewrap crun runc util-linux` brings it)")
     })?;
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
     ensure!(
-        output.status.success(),
-        "{program} failed ({}): {}",
-        output.status,
+        status.success(),
+        "{program} failed ({status}): {}",
         errors.trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Units of the picture, which is as wide as a phone: the columns begin at `LEFT`, and the
-/// rows at `TOP`.
+/// rows at `TOP`. The steps, which count their columns, and the tools stand `GAP` apart.
 const WIDTH: usize = 360;
-const LEFT: usize = 112;
+const LEFT: usize = 104;
 const TOP: usize = 92;
 const COLUMN: usize = 20;
 const ROW: usize = 24;
-
-/// The steps, which count their columns, and the tools stand a little apart.
 const GAP: usize = 6;
 
 /// Like the other pictures it has a light ground of its own, and so fits every theme.
-const STYLE: &str = "\
-.ground { fill: #f6f6f4; stroke: #d4d4ce } .band { fill: #eaeae6 }
-.text { fill: #222222 } .faint { fill: #6b6b66 }
-.own { fill: #b7410e } .shared, .none { fill: none; stroke: #7d8a97; stroke-width: 2 }";
+const STYLE: &str = "<style>
+.leaks { font: 13px sans-serif; fill: #222222 }
+.leaks .ground { fill: #f6f6f4; stroke: #d4d4ce }
+.leaks .band { fill: #eaeae6 }
+.leaks .name { text-anchor: end }
+.leaks .number { text-anchor: middle }
+</style>
+<defs>
+<circle id=\"leaks-own\" r=\"7\" fill=\"#b7410e\"/>
+<circle id=\"leaks-shared\" r=\"6\" fill=\"none\" stroke=\"#7d8a97\" stroke-width=\"2\"/>
+<path id=\"leaks-none\" d=\"M-4 0h8\" stroke=\"#7d8a97\" stroke-width=\"2\"/>
+<text id=\"leaks-unknown\" y=\"5\" text-anchor=\"middle\">?</text>
+</defs>";
 
 /// Draws the answers: a column for each container, a row for each thing.
 pub fn draw(columns: &[Column]) -> String {
-    let names: Vec<&String> = columns.first().map_or_else(Vec::new, |(_, answers)| {
-        answers.iter().map(|(name, _)| name).collect()
-    });
-    let bottom = TOP + names.len() * ROW;
+    let rows = columns.first().map_or(&[][..], |(_, answers)| answers);
+    let bottom = TOP + rows.len() * ROW;
     let height = bottom + 44;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"540\" viewBox=\"0 0 {WIDTH} {height}\" \
-         role=\"img\" aria-labelledby=\"leaks-title leaks-desc\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n\
-         <title id=\"leaks-title\">What each container still shares with the host</title>\n\
-         <desc id=\"leaks-desc\">{}</desc>\n<style>\n{STYLE}\n</style>\n\
-         <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"6\"/>\n",
-        description(columns),
-        WIDTH - 1,
-        height - 1
-    );
-    for (index, name) in names.iter().enumerate() {
-        draw_row_name(&mut svg, index, name);
+    let mut svg = vec![
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"leaks\" width=\"540\" \
+             height=\"{}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-labelledby=\"leaks-title leaks-desc\">",
+            height * 540 / WIDTH
+        ),
+        "<title id=\"leaks-title\">What each container still shares with the host</title>".into(),
+        format!("<desc id=\"leaks-desc\">{}</desc>", description(columns)),
+        STYLE.into(),
+        format!(
+            "<rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"6\"/>",
+            WIDTH - 1,
+            height - 1
+        ),
+        text("name", LEFT - 6, TOP - 10, "step"),
+    ];
+    for (y, (name, _)) in (TOP..).step_by(ROW).zip(rows) {
+        // Every other row lies on a band, to lead the eye.
+        if (y - TOP) % (2 * ROW) == 0 {
+            svg.push(format!(
+                "<rect class=\"band\" x=\"6\" y=\"{y}\" width=\"{}\" height=\"{ROW}\" rx=\"4\"/>",
+                WIDTH - 12
+            ));
+        }
+        svg.push(text("name", LEFT - 6, y + 17, name));
     }
-    writeln!(
-        svg,
-        "<text class=\"faint\" x=\"{}\" y=\"{}\" text-anchor=\"end\">step</text>",
-        LEFT - 6,
-        TOP - 10
-    )
-    .ok();
     for (index, (name, answers)) in columns.iter().enumerate() {
-        draw_column(&mut svg, left_of(index, columns), name, answers);
+        let gap = if is_step(name) { 0 } else { GAP };
+        let x = LEFT + index * COLUMN + COLUMN / 2 + gap;
+        svg.push(match is_step(name) {
+            true => text("number", x, TOP - 10, name),
+            // From the bottom up, for want of room.
+            false => format!(
+                "<text transform=\"translate({} {}) rotate(-90)\">{name}</text>",
+                x + 4,
+                TOP - 10
+            ),
+        });
+        let ys = (TOP + ROW / 2..).step_by(ROW);
+        svg.extend(ys.zip(answers).map(|(y, (_, answer))| mark(x, y, answer)));
     }
-    draw_legend(&mut svg, bottom + 26);
-    svg + "</svg>\n"
+    for (x, answer, word) in [
+        (28, "own", "its own"),
+        (118, "shared", "the host's"),
+        (224, "none", "none there"),
+    ] {
+        svg.extend([
+            mark(x, bottom + 21, answer),
+            text("", x + 12, bottom + 26, word),
+        ]);
+    }
+    svg.join("\n") + "\n</svg>\n"
 }
 
-/// Every other row lies on a band, to lead the eye.
-fn draw_row_name(svg: &mut String, index: usize, name: &str) {
-    let y = TOP + index * ROW;
-    if index % 2 == 0 {
-        writeln!(
-            svg,
-            "<rect class=\"band\" y=\"{y}\" width=\"{WIDTH}\" height=\"{ROW}\"/>"
-        )
-        .ok();
-    }
-    writeln!(
-        svg,
-        "<text class=\"text\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{name}</text>",
-        LEFT - 6,
-        y + 17
-    )
-    .ok();
+fn text(class: &str, x: usize, y: usize, text: &str) -> String {
+    format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{text}</text>")
 }
 
-/// The middle of a column.
-fn left_of(index: usize, columns: &[Column]) -> usize {
-    let is_tool = !is_step(&columns[index].0);
-    LEFT + index * COLUMN + COLUMN / 2 + if is_tool { GAP } else { 0 }
+fn mark(x: usize, y: usize, answer: &str) -> String {
+    format!("<use href=\"#leaks-{answer}\" x=\"{x}\" y=\"{y}\"/>")
 }
 
 fn is_step(name: &str) -> bool {
     name.parse::<u8>().is_ok()
 }
 
-fn draw_column(svg: &mut String, x: usize, name: &str, answers: &[(String, Answer)]) {
-    let y = TOP - 10;
-    if is_step(name) {
-        writeln!(
-            svg,
-            "<text class=\"text\" x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{name}</text>"
-        )
-        .ok();
-    } else {
-        // From the bottom up, for want of room.
-        let x = x + 4;
-        writeln!(
-            svg,
-            "<text class=\"text\" transform=\"translate({x} {y}) rotate(-90)\">{name}</text>"
-        )
-        .ok();
-    }
-    for (index, (_, answer)) in answers.iter().enumerate() {
-        draw_mark(svg, x, TOP + index * ROW + ROW / 2, *answer);
-    }
-}
-
-fn draw_mark(svg: &mut String, x: usize, y: usize, answer: Answer) {
-    let mark = match answer {
-        Answer::Own => format!("<circle class=\"own\" cx=\"{x}\" cy=\"{y}\" r=\"7\"/>"),
-        Answer::Shared => format!("<circle class=\"shared\" cx=\"{x}\" cy=\"{y}\" r=\"6\"/>"),
-        Answer::None => format!("<path class=\"none\" d=\"M{} {y}h8\"/>", x - 4),
-        Answer::Unknown => format!(
-            "<text class=\"faint\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">?</text>",
-            y + 5
-        ),
-    };
-    writeln!(svg, "{mark}").ok();
-}
-
-fn draw_legend(svg: &mut String, y: usize) {
-    let legend = [
-        (28, Answer::Own, "its own"),
-        (118, Answer::Shared, "the host's"),
-        (224, Answer::None, "none there"),
-    ];
-    for (x, answer, word) in legend {
-        draw_mark(svg, x, y - 5, answer);
-        writeln!(
-            svg,
-            "<text class=\"text\" x=\"{}\" y=\"{y}\">{word}</text>",
-            x + 12
-        )
-        .ok();
-    }
-}
-
 /// The picture in words: what each container has of its own.
 fn description(columns: &[Column]) -> String {
     let sentences = columns.iter().map(|(name, answers)| {
-        let own = answers.iter().filter(|(_, answer)| *answer == Answer::Own);
+        let own = answers.iter().filter(|(_, answer)| answer == "own");
         let own: Vec<&str> = own.map(|(thing, _)| thing.as_str()).collect();
         let own = if own.is_empty() {
-            "nothing".to_owned()
+            "nothing".into()
         } else {
             own.join(", ")
         };
-        let name = if is_step(name) {
-            format!("Step {name}")
-        } else {
-            name.clone()
-        };
-        format!("{name} has of its own: {own}.")
+        let step = if is_step(name) { "Step " } else { "" };
+        format!("{step}{name} has of its own: {own}.")
     });
     sentences.collect::<Vec<_>>().join(" ")
 }
 
 /// The text for those who cannot see the picture says what it shows.
 pub fn the_picture_tells_its_story_in_words() -> Result<()> {
-    let column = |name: &str, answer| (name.to_owned(), vec![("PIDs".to_owned(), answer)]);
-    let svg = draw(&[
-        column("4", Answer::Shared),
-        column("5", Answer::Own),
-        column("crun", Answer::None),
-    ]);
+    let columns = [("4", "shared"), ("5", "own"), ("crun", "none")];
+    let svg =
+        draw(&columns.map(|(name, answer)| (name.into(), vec![("PIDs".into(), answer.into())])));
     for words in [
         "<title",
         "Step 4 has of its own: nothing.",
@@ -359,9 +252,9 @@ pub fn the_picture_tells_its_story_in_words() -> Result<()> {
     ] {
         ensure!(svg.contains(words), "{words} is not in {svg}");
     }
-    let circles = svg.matches("class=\"own\"").count();
+    let marks = svg.matches("#leaks-own").count();
     ensure!(
-        circles == 2,
+        marks == 2,
         "one in the column, and one in the legend: {svg}"
     );
     Ok(())

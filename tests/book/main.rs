@@ -163,7 +163,7 @@ fn leaks_picture_is_fresh() -> Result<()> {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let programs = scratch.with_file_name("debug");
     let rootfs = suite::provide_rootfs(scratch)?;
-    let columns = leaks_picture::columns(&programs.join("leaks"), &programs, &rootfs, scratch)?;
+    let columns = leaks_picture::columns(&programs, &rootfs, scratch)?;
     let picture = leaks_picture::draw(&columns);
     expect_fresh(&generated().join("pictures/leaks.svg"), &picture)
 }
