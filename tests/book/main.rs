@@ -17,36 +17,52 @@ use std::sync::Once;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use course::STEPS;
 use libtest_mimic::{Failed, Trial};
 use similar::TextDiff;
 use testkit::{suite, write_whole};
 
 use crate::laptop::Laptop;
-use crate::sources::{STEPS, files, generated, pages, read, top};
+use crate::sources::{Page, files, generated, pages, read, top};
+
+/// Tests, each with the name of its function. One that takes tools is ignored without them,
+/// which `.ci/run` does not let pass.
+macro_rules! trials {
+    ($($($module:ident)::+ $(takes [$($tool:literal),+])?,)+) => {
+        vec![$(trial(
+            [$(stringify!($module)),+].last().copied().unwrap_or_default(),
+            &[$($($tool),+)?],
+            $($module)::+,
+        )),+]
+    };
+}
 
 fn main() -> ExitCode {
-    let mut trials = vec![
-        trial("listings_are_fresh", listings_are_fresh),
-        trial("differences_are_fresh", differences_are_fresh),
-        trial("exercises_are_fresh", exercises_are_fresh),
-        trial("pictures_are_fresh", pictures_are_fresh),
-        trial(
-            "a_wrong_transcript_does_not_match",
-            console::a_wrong_transcript_does_not_match,
-        ),
-        trial(
-            "the_picture_tells_its_story_in_words",
-            leaks_picture::the_picture_tells_its_story_in_words,
-        ),
+    let mut trials = trials![
+        listings_are_fresh,
+        differences_are_fresh,
+        pictures_are_fresh,
+        leaks_picture_is_fresh takes ["unshare", "bwrap", "crun", "runc"],
+        leaks_picture::the_picture_tells_its_story_in_words,
+        console::a_wrong_transcript_does_not_match,
+        exercises::exercises_are_fresh,
+        exercises::every_exercise_is_in_its_chapter,
+        exercises::one_day_has_all_exercises,
+        rules::every_step_has_a_chapter,
+        rules::every_page_is_in_the_summary,
+        rules::every_include_exists,
+        rules::no_code_is_typed,
+        rules::no_page_names_this_machine,
+        rules::blocks_to_type_are_short,
+        rules::chapters_are_one_sitting,
+        rules::paragraphs_are_short,
+        rules::the_address_is_one,
+        rules::mdbook_builds_without_a_warning takes ["mdbook"],
+        rules::links_are_alive takes ["mdbook", "lychee"],
     ];
-    trials.extend(rules::ALL.iter().map(|(name, rule)| trial(name, *rule)));
-    let tools = ["unshare", "bwrap", "crun", "runc"];
-    let leaks = trial("leaks_picture_is_fresh", leaks_picture_is_fresh);
-    trials.push(leaks.with_ignored_flag(!tools.iter().all(|tool| rules::has_tool(tool))));
-    trials.extend(rules::with_tools());
-    match files(&pages(), ".md") {
+    match pages() {
         Ok(pages) => trials.extend(pages.into_iter().filter_map(transcript)),
-        Err(error) => trials.push(trial("pages", move || bail!("{error:#}"))),
+        Err(error) => trials.push(trial("pages", &[], move || Err(error))),
     }
     // Then somebody asks about a program of theirs, which says nothing about the book.
     if env::var_os("CONTAINER").is_some() {
@@ -55,10 +71,13 @@ fn main() -> ExitCode {
     suite::run_all(suite::Selection::from_args(), trials)
 }
 
-fn trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || {
+fn trial(name: &str, tools: &[&str], check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let has = |tool| env::split_paths(&path).any(|folder| folder.join(tool).is_file());
+    let trial = Trial::test(name, || {
         check().map_err(|error| Failed::from(format!("{error:#}")))
-    })
+    });
+    trial.with_ignored_flag(!tools.iter().all(has))
 }
 
 /// Does `BOOK=write` ask us to write what is not fresh?
@@ -86,11 +105,9 @@ fn expect_fresh(path: &Path, text: &str) -> Result<()> {
     );
 }
 
-/// Every listing that a page includes is cut from a program as it is, and no other is there.
+/// Every listing that a page includes is cut from a program as it is.
 fn listings_are_fresh() -> Result<()> {
-    let wanted = wanted(".rs")?;
-    ensure!(!wanted.is_empty(), "no page includes a listing");
-    for path in wanted {
+    for path in included(".rs")? {
         expect_fresh(&generated().join(&path), &sources::listing(&path)?)?;
     }
     Ok(())
@@ -98,63 +115,48 @@ fn listings_are_fresh() -> Result<()> {
 
 /// The difference that each chapter shows is that between the programs as they are.
 fn differences_are_fresh() -> Result<()> {
-    let wanted = wanted(".diff")?;
+    let included = included(".diff")?;
     for pair in STEPS.windows(2) {
-        let path = PathBuf::from(format!("diffs/{}.diff", pair[1]));
-        ensure!(
-            wanted.contains(&path),
-            "no page includes {}",
-            path.display()
-        );
-        expect_fresh(
-            &generated().join(path),
-            &sources::difference(pair[0], pair[1])?,
-        )?;
+        let text = sources::difference(pair[0], pair[1])?;
+        expect_shown(&included, format!("diffs/{}.diff", pair[1]), &text)?;
     }
     Ok(())
-}
-
-/// Each exercise says how hard it is and how long it takes.
-fn exercises_are_fresh() -> Result<()> {
-    let mut pages = exercises::with_lines()?.into_iter();
-    pages.try_for_each(|(path, text)| expect_fresh(&path, &text))
 }
 
 /// Each chapter shows its picture.
 fn pictures_are_fresh() -> Result<()> {
-    let wanted = wanted(".svg")?;
+    let included = included(".svg")?;
     for (name, picture) in pictures::all(&read(&top().join("book/drawing.svg"))?)? {
-        let path = PathBuf::from(format!("pictures/{name}.svg"));
-        ensure!(
-            wanted.contains(&path),
-            "no page includes {}",
-            path.display()
-        );
-        expect_fresh(&generated().join(path), &picture)?;
+        expect_shown(&included, format!("pictures/{name}.svg"), &picture)?;
     }
     Ok(())
 }
 
+fn expect_shown(included: &[PathBuf], name: String, text: &str) -> Result<()> {
+    ensure!(
+        included.contains(&PathBuf::from(&name)),
+        "no page includes {name}"
+    );
+    expect_fresh(&generated().join(name), text)
+}
+
 /// The generated files with this ending that pages include. No other may be there.
-fn wanted(ending: &str) -> Result<Vec<PathBuf>> {
-    let mut wanted = Vec::new();
-    for page in files(&pages(), ".md")? {
-        let includes = sources::includes(&page)?;
-        let made = includes
-            .iter()
-            .filter_map(|path| path.strip_prefix("../generated").ok());
-        wanted.extend(
-            made.filter(|path| path.to_string_lossy().ends_with(ending))
-                .map(PathBuf::from),
-        );
+fn included(ending: &str) -> Result<Vec<PathBuf>> {
+    let mut included = Vec::new();
+    for page in pages()? {
+        included.extend(page.includes()?);
     }
     for path in files(&generated(), ending)? {
-        if !wanted.contains(&path) {
+        if !included.contains(&path) {
             ensure!(is_writing(), "no page includes {}", path.display());
-            fs::remove_file(generated().join(&path)).context("delete what no page includes")?;
+            fs::remove_file(&path).context("delete what no page includes")?;
         }
     }
-    Ok(wanted)
+    let made = included
+        .iter()
+        .filter_map(|path| path.strip_prefix(generated()).ok());
+    let made = made.filter(|path| path.to_string_lossy().ends_with(ending));
+    Ok(made.map(PathBuf::from).collect())
 }
 
 /// What `leaks` says today of each step, and of some tools, is what the picture shows.
@@ -169,29 +171,26 @@ fn leaks_picture_is_fresh() -> Result<()> {
 }
 
 /// The test that a page's transcripts are true, if it has any.
-fn transcript(page: PathBuf) -> Option<Trial> {
-    let path = pages().join(&page);
-    let text = read(&path).ok()?;
+fn transcript(page: Page) -> Option<Trial> {
+    let Page { name, path, text } = page;
     let blocks = console::blocks(&text);
     if blocks.is_empty() {
         return None;
     }
-    let name = format!("page::{}", page.with_extension("").display());
-    Some(trial(&name, move || {
+    let title = format!("page::{}", name.trim_end_matches(".md"));
+    Some(trial(&title, &[], move || {
         // Namespaces are a thread's: with this one the laptop is gone, too.
         let play = thread::spawn(move || {
             provide_programs();
             let rootfs = suite::provide_rootfs(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
             // The first page shows how to make one.
-            let rootfs = (page != Path::new("start.md")).then_some(rootfs);
+            let rootfs = (name != "start.md").then_some(rootfs);
             let laptop = Laptop::enter(rootfs.as_deref())?;
-            console::play(&laptop, &blocks).map(|played| (blocks, played))
+            let played = console::play(&laptop, &blocks).context(name)?;
+            Ok(console::rewrite(&text, &blocks, &played))
         });
-        let played = play
-            .join()
-            .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
-        let (blocks, played) = played.with_context(|| path.display().to_string())?;
-        expect_fresh(&path, &console::rewrite(&text, &blocks, &played))
+        let panicked = |_| Err(anyhow!("the test itself panicked"));
+        expect_fresh(&path, &play.join().unwrap_or_else(panicked)?)
     }))
 }
 

@@ -4,9 +4,8 @@
 use std::ops::{Range, RangeInclusive};
 
 use anyhow::{Context, Result, ensure};
+use course::STEPS;
 use roxmltree::{Document, Node};
-
-use crate::sources::STEPS;
 
 /// Later than all steps: everything is there, and nothing new.
 const OVERVIEW: u8 = 9;

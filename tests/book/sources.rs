@@ -3,26 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-pub use course::STEPS;
+use anyhow::{Context, Result, bail};
+use course::STEPS;
+use path_clean::PathClean;
 use proc_macro2::Span;
 use regex::Regex;
 use similar::TextDiff;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
+use walkdir::WalkDir;
 
 /// The workspace's top folder.
 pub fn top() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").clean()
 }
 
-/// The folder of the book's pages.
-pub fn pages() -> PathBuf {
-    top().join("book/src")
-}
-
-/// The folder of what is made for them.
+/// The folder of what is made for the pages.
 pub fn generated() -> PathBuf {
     top().join("book/generated")
 }
@@ -32,46 +28,61 @@ pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
 
-/// All files below a folder whose names end so, as paths from that folder, in order.
+/// All files below a folder whose names end so, in order.
 pub fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        let entries = fs::read_dir(&next).with_context(|| format!("list {}", next.display()))?;
-        for entry in entries {
-            let path = entry.context("list a folder")?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                found.push(path.strip_prefix(folder)?.to_path_buf());
-            }
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let path = entry.context("list a folder")?.into_path();
+        if path.is_file() && path.to_string_lossy().ends_with(ending) {
+            found.push(path);
         }
     }
-    found.sort();
     Ok(found)
 }
 
-/// What a page includes, as paths from the folder of the pages.
-pub fn includes(page: &Path) -> Result<Vec<PathBuf>> {
-    let include = Regex::new(r"\{\{#include ([^}:]+)[^}]*\}\}")?;
-    let text = read(&pages().join(page))?;
-    let folder = page.parent().unwrap_or(Path::new(""));
-    let paths = include
-        .captures_iter(&text)
-        .map(|found| folder.join(&found[1]));
-    Ok(paths.map(|path| normal(&path)).collect())
+/// A page of the book.
+pub struct Page {
+    /// Its path from the folder of the pages.
+    pub name: String,
+    pub path: PathBuf,
+    pub text: String,
 }
 
-/// The path without `folder/..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        let is_up = part.as_os_str() == ".." && normal.file_name().is_some();
-        if !is_up || !normal.pop() {
-            normal.push(part);
-        }
+/// All pages, and the summary.
+pub fn pages() -> Result<Vec<Page>> {
+    let folder = top().join("book/src");
+    let paths = files(&folder, ".md")?.into_iter();
+    let pages = paths.map(|path| {
+        let name = path.strip_prefix(&folder)?.to_string_lossy().into_owned();
+        let text = read(&path)?;
+        Ok(Page { name, path, text })
+    });
+    pages.collect()
+}
+
+/// The page with a name.
+pub fn page(name: &str) -> Result<Page> {
+    let mut pages = pages()?.into_iter();
+    let page = pages.find(|page| page.name == name);
+    page.with_context(|| format!("there is no page {name}"))
+}
+
+/// The chapters, in the order of the steps.
+pub fn chapters() -> Result<Vec<Page>> {
+    STEPS
+        .iter()
+        .map(|step| page(&format!("{step}.md")))
+        .collect()
+}
+
+impl Page {
+    /// The files that it includes.
+    pub fn includes(&self) -> Result<Vec<PathBuf>> {
+        let include = Regex::new(r"\{\{#include ([^}:]+)[^}]*\}\}")?;
+        let folder = self.path.parent().context("find the page's folder")?;
+        let names = include.captures_iter(&self.text);
+        Ok(names.map(|found| folder.join(&found[1]).clean()).collect())
     }
-    normal
 }
 
 /// The listing at `PROGRAM/ITEM.rs`: one item of a program, with its comments.
@@ -79,45 +90,34 @@ fn normal(path: &Path) -> PathBuf {
 /// PROGRAM is a step, `answers/NAME` for an answer to an exercise, or `rootfs`.
 pub fn listing(path: &Path) -> Result<String> {
     let item = path.file_stem().context("find the item's name")?;
-    let item = item.to_string_lossy();
     let program = path.parent().context("find the program's name")?;
     for source in program_sources(program)? {
-        if let Some(text) = cut(&read(&source)?, &item)? {
+        if let Some(text) = cut(&read(&source)?, &item.to_string_lossy())? {
             return Ok(text);
         }
     }
-    bail!("there is no `{item}` in {}", program.display())
+    bail!("there is no {item:?} in {}", program.display())
 }
 
 fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
     if let Ok(name) = program.strip_prefix("answers") {
-        return answer_sources(name);
-    }
-    if program == Path::new("rootfs") {
-        return Ok(vec![top().join("tests/rootfs/src/lib.rs")]);
-    }
-    let folder = top().join(program).join("src");
-    let files = ["main.rs", "cgroup.rs", "hierarchy.rs", "command.rs"];
-    let found = files.map(|file| folder.join(file));
-    Ok(found.into_iter().filter(|path| path.exists()).collect())
-}
-
-/// `answers/NAME.rs` of some step, and what lies in `answers/NAME`.
-fn answer_sources(name: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for step in STEPS {
-        let folder = top().join(step).join("answers").join(name);
-        let program = folder.with_extension("rs");
-        found.extend(program.exists().then_some(program));
-        if folder.is_dir() {
-            found.extend(files(&folder, ".rs")?.iter().map(|file| folder.join(file)));
+        let exercise = course::exercise(&name.to_string_lossy());
+        let exercise = exercise.with_context(|| format!("there is no answer {name:?}"))?;
+        let step = STEPS[usize::from(exercise.step) - 1];
+        let answer = top().join(step).join("answers").join(name);
+        let mut found = vec![answer.with_extension("rs")];
+        if answer.is_dir() {
+            found.extend(files(&answer, ".rs")?);
         }
+        return Ok(found);
     }
-    ensure!(!found.is_empty(), "there is no answer {}", name.display());
-    Ok(found)
+    match program.to_str() {
+        Some("rootfs") => files(&top().join("tests/rootfs/src"), ".rs"),
+        _ => files(&top().join(program).join("src"), ".rs"),
+    }
 }
 
-/// Cuts an item out of a source: a function, method, constant or type.
+/// Cuts an item out of a source: a function, method or constant.
 fn cut(source: &str, item: &str) -> Result<Option<String>> {
     let file = syn::parse_file(source).context("parse a source")?;
     let mut finder = Finder { item, found: None };
@@ -148,18 +148,13 @@ impl Finder<'_> {
 }
 
 impl<'ast> Visit<'ast> for Finder<'_> {
-    fn visit_item(&mut self, item: &'ast syn::Item) {
-        use syn::Item::{Const, Enum, Fn, Static, Struct, Type};
-        match item {
-            Const(x) => self.look(&x.ident, item.span()),
-            Enum(x) => self.look(&x.ident, item.span()),
-            Fn(x) => self.look(&x.sig.ident, item.span()),
-            Static(x) => self.look(&x.ident, item.span()),
-            Struct(x) => self.look(&x.ident, item.span()),
-            Type(x) => self.look(&x.ident, item.span()),
-            _ => {}
-        }
-        visit::visit_item(self, item);
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        self.look(&item.ident, item.span());
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.look(&item.sig.ident, item.span());
+        visit::visit_item_fn(self, item);
     }
 
     fn visit_impl_item_fn(&mut self, method: &'ast syn::ImplItemFn) {
@@ -170,17 +165,15 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 /// The difference between a step's main.rs and that of the step before, without what stands
 /// on top of each: the chapter tells that. So no number of a line is right, and none is shown.
 pub fn difference(before: &str, after: &str) -> Result<String> {
-    let [old, new] = [before, after].map(|step| format!("{step}/src/main.rs"));
     let about = Regex::new(r"^(//!.*\n)*")?;
+    let [old, new] = [before, after].map(|step| format!("{step}/src/main.rs"));
     let [old_text, new_text] = [read(&top().join(&old))?, read(&top().join(&new))?];
-    let [old_text, new_text] =
-        [old_text, new_text].map(|text| about.replace(&text, "").into_owned());
-    let diff = TextDiff::from_lines(&old_text, &new_text);
-    let diff = diff
-        .unified_diff()
-        .context_radius(2)
-        .header(&old, &new)
-        .to_string();
+    let diff = TextDiff::from_lines(
+        &old_text[about.find(&old_text).map_or(0, |found| found.end())..],
+        &new_text[about.find(&new_text).map_or(0, |found| found.end())..],
+    );
+    let mut diff = diff.unified_diff();
+    let diff = diff.context_radius(2).header(&old, &new).to_string();
     let place = Regex::new(r"(?m)^@@ .*$")?;
     Ok(place.replace_all(&diff, "@@").into_owned())
 }
