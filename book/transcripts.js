@@ -19,7 +19,7 @@
 
     // Is this typed into a shell within a shell? Either its prompt says so, or the reader has
     // started a shell that has the prompt of the first.
-    const shells = { first: 0, second: 0 };
+    const shells = { first: 0, second: 0, unchecked: 0 };
     function isInside(terminal, prompt, text) {
         const isOther = !/^(laptop|[#$])/.test(prompt);
         const inside = isOther || shells[terminal] > 0;
@@ -69,7 +69,8 @@
             if (hasTwo && !isSecond) element.classList.add('first');
             mark(element, prompts, isSecond ? 'second' : 'first');
         } else if (element.matches('.language-text') && otherPrompts.test(element.textContent.split('\n')[0])) {
-            mark(element, otherPrompts, 'first');
+            shells.unchecked = 0;
+            mark(element, otherPrompts, 'unchecked');
         }
     }
 
