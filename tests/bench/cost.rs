@@ -21,34 +21,29 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use common::write_whole;
+use kernelfiles::{cgroup, process};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
-use testkit::write_whole;
 
 use crate::programs::{OCI_ID, Program, STEPS};
 use crate::report::{Call, Crowd, Report, Times, Weight};
 
 mod programs;
 mod report;
-
-/// Finds the place for cgroups as step 8 does: that is where its own would be left.
-#[path = "../../step08-cgroup/src/cgroup.rs"]
-#[expect(dead_code, reason = "nothing here joins a cgroup")]
-mod cgroup;
-#[path = "../../step08-cgroup/src/hierarchy.rs"]
-mod hierarchy;
 
 /// 300 starts of each program, in rounds so short that all see the same machine.
 const ROUNDS: usize = 30;
@@ -80,7 +75,8 @@ fn start() -> Result<()> {
     fs::create_dir_all(&scratch).context("make the folder target/tmp/cost")?;
     env::set_current_dir(&scratch).context("change directory to target/tmp/cost")?;
     rootfs::make(Path::new("rootfs"), &[])?;
-    let parent = cgroup_parent()?;
+    // There step 8 makes its own, and would leave it.
+    let parent = cgroup::hierarchy("self", "pids")?.parent();
     let before = cgroups(&parent)?;
     let report = measure(&parent)?;
     nothing_is_left(&parent, &before)?;
@@ -88,7 +84,7 @@ fn start() -> Result<()> {
     writeln!(io::stdout(), "{text}").context("print the result")?;
     // Cargo adds `--bench`, and a filter would name benches: there is but one.
     if env::args().any(|arg| arg == "--page") {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/reference");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/reference");
         fs::create_dir_all(&folder).context("make book/src/reference")?;
         write_whole(&folder.join("cost.md"), &text).context("write cost.md")?;
         write_whole(&folder.join("cost.svg"), &report.picture()).context("write cost.svg")?;
@@ -109,12 +105,6 @@ fn keep_mounts_private() -> Result<()> {
         umount2(beside, MntFlags::empty()).context("unmount /sys/fs/cgroup/unified")?;
     }
     Ok(())
-}
-
-fn cgroup_parent() -> Result<PathBuf> {
-    let cgroup = cgroup::Cgroup::with_cap(1)?;
-    let parent = cgroup.path.parent();
-    Ok(parent.context("find the place for cgroups")?.to_path_buf())
 }
 
 fn measure(parent: &Path) -> Result<Report> {
@@ -264,8 +254,8 @@ fn peaks(run: u32) -> Result<(u64, u64)> {
     while started.elapsed() < Duration::from_millis(900) {
         let child = only_child(run);
         let command = child.and_then(only_child);
-        let name = command.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
-        if let (Some(child), Some("sleep\n")) = (child, name.as_deref()) {
+        let name = command.and_then(|pid| process::status(pid, "Name").ok());
+        if let (Some(child), Some("sleep")) = (child, name.as_deref()) {
             return Ok((peak(run)?, peak(child)?));
         }
         thread::sleep(Duration::from_millis(5));
@@ -273,27 +263,22 @@ fn peaks(run: u32) -> Result<(u64, u64)> {
     bail!("no process `sleep` below process {run}")
 }
 
-fn only_child(pid: u32) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.trim().parse().ok()
+fn only_child(pid: impl Display) -> Option<i32> {
+    let [child] = process::children(pid).ok()?[..] else {
+        return None;
+    };
+    Some(child)
 }
 
-fn peak(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("read status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.context("find VmHWM in status")?.parse()?)
+fn peak(pid: impl Display) -> Result<u64> {
+    let peak = process::status(pid, "VmHWM")?;
+    Ok(peak.trim_end_matches(" kB").parse()?)
 }
 
 /// The page faults, without those that read a disk, of all children that have ended.
 fn faults() -> Result<u64> {
-    let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
-    // proc_pid_stat(5): cminflt is the 11th field; the 2nd, in brackets, may hold spaces.
-    let field = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.split_whitespace().nth(8));
-    Ok(field.context("find cminflt in /proc/self/stat")?.parse()?)
+    const CMINFLT: usize = 11;
+    Ok(process::stat("self")?.field(CMINFLT).parse()?)
 }
 
 /// The system calls of one start: how many of each, and milliseconds in them.

@@ -286,7 +286,7 @@ fn peers() -> [(&'static str, [bool; 5], &'static str, Start); 4] {
 
 /// Builds the limit: static, as ours is, for nothing in C starts faster.
 fn build_limit(compiler: &str, name: &str) -> Result<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/bench/limit.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("limit.c");
     let mut build = plain_command(compiler);
     build.args(["-O2", "-static", "-o", "built"]).arg(source);
     let output = build
@@ -315,7 +315,7 @@ fn build_steps() -> Result<Steps> {
     let about = String::from_utf8_lossy(&about.stdout).into_owned();
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.context("find the host in what `cargo -vV` prints")?;
-    build_for(host, "static")?;
+    build(Some(host), "static")?;
     let musl = host.replace("-gnu", "-musl");
     let library = plain_command("rustc")
         .args(["--print=target-libdir", "--target", &musl])
@@ -323,10 +323,9 @@ fn build_steps() -> Result<Steps> {
         .context("execute rustc")?;
     let has_musl = Path::new(String::from_utf8_lossy(&library.stdout).trim()).is_dir();
     if has_musl {
-        build_for(&musl, "musl")?;
+        build(Some(&musl), "musl")?;
     }
-    let plain = Path::new(env!("CARGO_BIN_EXE_step08-cgroup"));
-    install(plain, Path::new("plain/step08-cgroup"))?;
+    build(None, "plain")?;
     let version = about.lines().next().unwrap_or_default().to_owned();
     Ok(Steps {
         version,
@@ -345,28 +344,35 @@ fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Builds the steps statically for `target`, in a folder of their own.
-fn build_for(target: &str, name: &str) -> Result<()> {
+/// Builds the steps statically for a target, or as cargo does by itself, in a folder of
+/// their own.
+fn build(target: Option<&str>, name: &str) -> Result<()> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("static");
     let mut build = Command::new(cargo());
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
-    build
-        .env("RUSTFLAGS", STATIC)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     build.args(["build", "--quiet", "--locked", "--release", "--target-dir"]);
-    // With --target, the flags are not for build scripts and procedural macros, which
-    // cannot be static.
-    build.arg(&folder).args(["--target", target]);
+    build.arg(&folder);
+    if let Some(target) = target {
+        build
+            .env("RUSTFLAGS", STATIC)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // With --target, the flags are not for build scripts and procedural macros, which
+        // cannot be static.
+        build.args(["--target", target]);
+    }
     for step in steps() {
         build.args(["--package", step, "--bin", step]);
     }
     let status = build.status().context("execute cargo build")?;
     ensure!(
         status.success(),
-        "the static build for {target} failed: {status}"
+        "the build of the {name} programs failed: {status}"
     );
     for step in steps() {
-        let built = folder.join(target).join("release").join(step);
+        let built = folder
+            .join(target.unwrap_or_default())
+            .join("release")
+            .join(step);
         install(&built, &Path::new(name).join(step))?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result};
+use kernelfiles::machine;
 
 use crate::CROWDS;
 use crate::programs::{FEATURES, Program, STEPS, version};
@@ -390,17 +391,12 @@ fn setting() -> Result<String> {
         .output()
         .context("execute date")?;
     let cpu = field(read("/proc/cpuinfo")?, "model name");
-    let memory = field(read("/proc/meminfo")?, "MemTotal");
-    let memory: f64 = memory
-        .trim_end_matches(" kB")
-        .parse()
-        .context("parse MemTotal")?;
     Ok(format!(
         "{}: {cpu}, {} cores, {:.0} GiB, Linux {}, {}",
         String::from_utf8_lossy(&date.stdout).trim(),
         thread::available_parallelism().context("count the cores")?,
-        memory / f64::from(1 << 20),
-        read("/proc/sys/kernel/osrelease")?.trim(),
+        machine::memory()? as f64 / f64::from(1 << 30),
+        machine::setting("kernel.osrelease")?,
         field(read("/etc/os-release")?, "PRETTY_NAME"),
     ))
 }

@@ -17,10 +17,11 @@ use std::sync::Once;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use common::write_whole;
 use course::STEPS;
 use libtest_mimic::{Failed, Trial};
 use similar::TextDiff;
-use testkit::{suite, write_whole};
+use testkit::suite;
 
 use crate::laptop::Laptop;
 use crate::sources::{Page, files, generated, pages, read, top};

@@ -112,7 +112,7 @@ fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
         return Ok(found);
     }
     match program.to_str() {
-        Some("rootfs") => files(&top().join("tests/rootfs/src"), ".rs"),
+        Some("rootfs") => files(&top().join("tests/tools/rootfs/src"), ".rs"),
         _ => files(&top().join(program).join("src"), ".rs"),
     }
 }

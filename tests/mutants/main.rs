@@ -1,10 +1,10 @@
 //! Changes the steps in small ways, one at a time, and tells which changes no test notices.
 //!
 //! ```text
-//! cargo run -p step08-cgroup --example mutants                     all steps
-//! cargo run -p step08-cgroup --example mutants step05-pid          one step, or one file:
-//! cargo run -p step08-cgroup --example mutants step08-cgroup/hierarchy.rs
-//! cargo run -p step08-cgroup --example mutants step08-cgroup/hierarchy.rs COMMAND...
+//! cargo run -p mutants                            all steps
+//! cargo run -p mutants step05-pid                 one step, or one file:
+//! cargo run -p mutants step08-cgroup/hierarchy.rs
+//! cargo run -p mutants step08-cgroup/hierarchy.rs COMMAND...
 //! ```
 //!
 //! Each mutant is built in a copy of the sources, and asked what its step's suite asks. The
@@ -37,7 +37,7 @@ enum Fate {
 }
 
 fn main() -> Result<ExitCode> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     env::set_current_dir(top.canonicalize()?).context("enter the repository")?;
     let args: Vec<String> = env::args().skip(1).collect();
     let mut score = Score::new()?;

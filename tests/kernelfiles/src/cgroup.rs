@@ -57,7 +57,7 @@ pub fn hierarchy(pid: impl fmt::Display, controller: &str) -> Result<Hierarchy> 
         is_above.then(|| mount.root.components().count())
     };
     let mount = mounts.into_iter().rev().max_by_key(inner);
-    let mount = mount.ok_or(NotMounted(what))?;
+    let mount = mount.ok_or(Unmade::NotMounted(what))?;
     Ok(Hierarchy { mount, own })
 }
 
@@ -119,31 +119,40 @@ pub fn enabled(controller: &str, parent: &Path) -> Enabled {
 
 const CONTROL: &str = "cgroup.subtree_control";
 
-/// No file system is mounted in which the controller is.
+/// Why no cgroup can be made.
 #[derive(Debug)]
-pub struct NotMounted(String);
+pub enum Unmade {
+    /// No file system is mounted in which the controller is.
+    NotMounted(String),
+    /// The kernel refuses to make one in this folder.
+    Refused(PathBuf, io::Error),
+    /// In this folder processes are in the way: see [`Enabled::Crowded`].
+    Crowded(PathBuf),
+}
 
-impl fmt::Display for NotMounted {
+impl fmt::Display for Unmade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(what) = self;
-        write!(f, "find a {what}: none is mounted, or another over it")
+        match self {
+            Self::NotMounted(what) => {
+                write!(f, "find a {what}: none is mounted, or another over it")
+            }
+            Self::Refused(parent, _) => write!(f, "make a cgroup in {}", parent.display()),
+            Self::Crowded(parent) => {
+                let why = "holds processes, and so its children cannot have controllers";
+                write!(f, "the cgroup {} {why}", parent.display())
+            }
+        }
     }
 }
 
-impl std::error::Error for NotMounted {}
-
-/// Processes are in the way of a controller: see [`Enabled::Crowded`].
-#[derive(Debug)]
-pub struct Crowded(pub PathBuf);
-
-impl fmt::Display for Crowded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = "holds processes, and so its children cannot have controllers";
-        write!(f, "the cgroup {} {why}", self.0.display())
+impl std::error::Error for Unmade {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(_, error) => Some(error),
+            Self::NotMounted(_) | Self::Crowded(_) => None,
+        }
     }
 }
-
-impl std::error::Error for Crowded {}
 
 /// A name that no other cgroup has. The PID tells whose it is; the time makes it new, since
 /// PIDs come round again.
@@ -163,19 +172,19 @@ impl Cgroup {
     ///
     /// # Errors
     ///
-    /// [`NotMounted`], [`Crowded`], or what the kernel says.
+    /// [`Unmade`], or what the kernel says to an attempt to enable the controller.
     pub fn make(name: &str, controller: &str) -> Result<Self> {
         let parent = hierarchy("self", controller)?.parent();
         let path = parent.join(name);
         match fs::create_dir(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => made.with_context(|| format!("make a cgroup in {}", parent.display()))?,
+            made => made.map_err(|error| Unmade::Refused(parent.clone(), error))?,
         }
         let cgroup = Self { path };
         match enabled(controller, &parent) {
             Enabled::Yes => {}
             Enabled::No => write(&parent.join(CONTROL), &format!("+{controller}"))?,
-            Enabled::Crowded => bail!(Crowded(parent)),
+            Enabled::Crowded => bail!(Unmade::Crowded(parent)),
         }
         Ok(cgroup)
     }

@@ -2,16 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::{Context, Error, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -20,7 +16,7 @@ use crate::exercise;
 use crate::host::{self, Host};
 use crate::program::Program;
 use crate::variables::{self, CONTAINER, ROOTFS};
-use crate::{container, dependable, fence, lesson, own};
+use crate::{dependable, fence, lesson, own};
 
 /// A step, and what its suite asks beside what the testkit asks of every step.
 pub struct Step {
@@ -172,7 +168,7 @@ fn container_to_ask() -> Result<Option<PathBuf>> {
     };
     let shown = path.to_string_lossy().into_owned();
     let path = from_top(Path::new(&path));
-    container::check(&path, &shown)
+    common::expect_program(&path, &shown)
         .context("CONTAINER, where a relative path counts from the repository's folder")?;
     Ok(Some(path))
 }
@@ -430,23 +426,7 @@ pub fn provide_rootfs(scratch: &Path) -> Result<PathBuf> {
     if let Some(path) = variables::get(ROOTFS) {
         return Ok(from_top(Path::new(&path)));
     }
-    // Another one for another version of the program that makes it, or another user of it:
-    // only root's has device files.
-    let mut hasher = DefaultHasher::new();
-    geteuid().as_raw().hash(&mut hasher);
-    rootfs::SOURCE.hash(&mut hasher);
-    let path = scratch.join(format!("rootfs-{:016x}", hasher.finish()));
-    fs::create_dir_all(scratch).context("make the folder for the tests")?;
-    let lock = path.with_extension("lock");
-    let lock = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
-    // Tests run side by side, in this process and in others.
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| errno)
-        .context("wait for the root filesystem")?;
-    if !path.exists() {
-        rootfs::make(&path, &[]).context("make a root filesystem for the tests")?;
-    }
-    Ok(path)
+    rootfs::make_once(scratch).context("make a root filesystem for the tests")
 }
 
 /// A relative path counts from the workspace's top: a test runs in its package's folder.

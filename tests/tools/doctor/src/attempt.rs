@@ -1,0 +1,387 @@
+//! What is tried, each time in a child process that ends at once.
+//!
+//! The child is this same program, started with a word that the usage does not tell. That
+//! is safe by hand too: what could change the machine comes after the unshare(2), in the
+//! same process, that keeps it from the machine.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::os::unix::fs::chroot;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use kernelfiles::cgroup::{self, Cgroup, Unmade};
+use nix::errno::Errno;
+use nix::libc::CLONE_NEWTIME;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigSet;
+use nix::unistd::sethostname;
+
+use crate::machine::{self, User};
+
+/// The first argument of a child process.
+pub const WORD: &str = "try";
+
+/// The namespaces that there are, with the flag that makes one. A process has to be
+/// single-threaded for the last.
+const NAMESPACES: [(&str, CloneFlags); 8] = [
+    ("uts", CloneFlags::CLONE_NEWUTS),
+    ("pid", CloneFlags::CLONE_NEWPID),
+    ("mnt", CloneFlags::CLONE_NEWNS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+    ("time", CloneFlags::from_bits_retain(CLONE_NEWTIME)),
+    ("user", CloneFlags::CLONE_NEWUSER),
+];
+
+/// What came of trying each kind of namespace: its name, and why it was refused.
+pub struct Namespaces(Vec<(String, Option<Errno>)>);
+
+impl Namespaces {
+    /// Tries them in a child process.
+    pub fn find(way: Way) -> Result<Self, Refusal> {
+        let lines = attempt(way, &["namespaces"], Path::new("/"))?;
+        let lines = lines.lines().filter_map(|line| {
+            let (name, number) = line.split_once(' ')?;
+            let errno = match number.parse().ok()? {
+                0 => None,
+                number => Some(Errno::from_raw(number)),
+            };
+            Some((name.to_owned(), errno))
+        });
+        Ok(Self(lines.collect()))
+    }
+
+    /// Whether one of this kind can be made.
+    pub fn have(&self, kind: &str) -> bool {
+        self.0
+            .iter()
+            .any(|(name, errno)| name == kind && errno.is_none())
+    }
+
+    /// The kinds of which there are too many, or none is allowed.
+    pub fn without_room(&self) -> Vec<&str> {
+        let full = self
+            .0
+            .iter()
+            .filter(|(_, errno)| *errno == Some(Errno::ENOSPC));
+        full.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// A line for those that can be made, and one for those that cannot for the same reason.
+    pub fn describe(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = self.0.iter().collect();
+        kinds.sort_by_key(|(_, errno)| errno.map(|errno| errno as i32));
+        let groups = kinds.chunk_by(|(_, one), (_, other)| one == other);
+        let lines = groups.map(|kinds| {
+            let names: Vec<&str> = kinds.iter().map(|(name, _)| name.as_str()).collect();
+            let names = names.join(" ");
+            match kinds[0].1 {
+                None => names,
+                Some(errno) => format!("not {names}: {}", errno.desc()),
+            }
+        });
+        lines.collect()
+    }
+}
+
+/// Step 8's own cap.
+const MAX_PROCESSES: &str = "20";
+
+/// In the environment, this tells a process which cgroup to join, as in step 8.
+const CGROUP: &str = "CGROUP_TO_JOIN";
+
+/// What gives a user a cgroup that is theirs.
+pub const SCOPE: &str = "systemd-run --quiet --user --scope -p Delegate=yes";
+
+/// How a child process is started.
+#[derive(Clone, Copy)]
+pub enum Way {
+    AsCalled,
+    /// As root of a new user namespace.
+    Unshare,
+    /// So, in a cgroup that systemd has delegated to the user.
+    Delegated,
+}
+
+/// Why something cannot be done.
+pub struct Refusal {
+    /// The error of the system call, if it was one that failed.
+    pub errno: Option<Errno>,
+    /// The system call and its error in words. Further lines are advice, and commands.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(error: &anyhow::Error) -> Self {
+        let errno = error.chain().find_map(|cause| {
+            let io = cause.downcast_ref::<io::Error>();
+            let raw = io.and_then(io::Error::raw_os_error).map(Errno::from_raw);
+            raw.or(cause.downcast_ref::<Errno>().copied())
+        });
+        Self {
+            errno,
+            message: format!("{error:#}{}", advice(error)),
+        }
+    }
+
+    /// What a child process has written: see [`tell`].
+    fn from_output(output: &Output) -> Self {
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        if let Some((errno, message)) = stdout.trim_end().split_once('\n') {
+            return Self {
+                errno: errno.parse().ok().map(Errno::from_raw),
+                message: message.to_owned(),
+            };
+        }
+        // unshare(1) could not start it, or something killed it.
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let message = match stderr.lines().last() {
+            Some(line) => line.to_owned(),
+            None => format!("it ended with {}", output.status),
+        };
+        Self {
+            errno: None,
+            message,
+        }
+    }
+
+    /// Whether more rights could help.
+    pub fn is_of_permission(&self) -> bool {
+        matches!(self.errno, Some(Errno::EPERM | Errno::EACCES))
+    }
+}
+
+/// Tries `what` in a child process, with `root` as the root filesystem, and returns what
+/// the child has printed.
+pub fn attempt(way: Way, what: &[&str], root: &Path) -> Result<String, Refusal> {
+    let (program, options) = match way {
+        Way::AsCalled => (own_program(), vec![]),
+        Way::Unshare => ("unshare".into(), vec!["-r".into(), own_program()]),
+        Way::Delegated => {
+            let words = SCOPE.split(' ').skip(1).map(PathBuf::from);
+            let words = words.chain(["unshare".into(), "-r".into(), own_program()]);
+            ("systemd-run".into(), words.collect())
+        }
+    };
+    let child = Command::new(&program)
+        .args(options)
+        .arg(WORD)
+        .args(what)
+        .env("ROOTFS", root)
+        .env_remove(CGROUP)
+        // unshare(1) is to say in English what it cannot do.
+        .env("LC_ALL", "C")
+        // Not /dev/null, which a bare chroot does not have.
+        .stdin(Stdio::piped())
+        .output();
+    let output = child
+        .with_context(|| format!("execute {}", program.display()))
+        .map_err(|error| Refusal::new(&error))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Refusal::from_output(&output))
+    }
+}
+
+/// The path of this program, which without a /proc is only known by what was typed.
+fn own_program() -> PathBuf {
+    let typed = || env::args_os().next().map(PathBuf::from);
+    env::current_exe().ok().or_else(typed).unwrap_or_default()
+}
+
+/// What a child process does: it tries, tells its parent, and ends.
+pub fn answer(what: &[&str]) -> Result<ExitCode> {
+    // Whoever presses Ctrl-C gets no half of it: nothing here lasts.
+    SigSet::all().thread_block().context("block signals")?;
+    let tried = match *what {
+        ["namespaces"] => Ok(try_namespaces()),
+        ["cgroup"] => try_cgroup(),
+        ["join"] => join().map(|()| String::new()),
+        ["step", number] => try_step(number.parse().context("read the number of a step")?),
+        ["inside", number] => try_inside(number.parse().context("read the number of a step")?),
+        _ => bail!("nobody but the doctor says `{WORD}`"),
+    };
+    tell(tried)
+}
+
+/// Prints what was found, or else the number of the error and the message.
+fn tell(tried: Result<String>) -> Result<ExitCode> {
+    match tried {
+        Ok(text) => {
+            crate::print(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        // A child of ours has told it.
+        Err(error) if error.is::<Told>() => Ok(ExitCode::FAILURE),
+        Err(error) => {
+            let Refusal { errno, message } = Refusal::new(&error);
+            let errno = errno.map_or(0, |errno| errno as i32);
+            crate::print(&format!("{errno}\n{message}\n"))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The error of a process whose child has already told why.
+#[derive(Debug)]
+struct Told;
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a child process failed")
+    }
+}
+
+impl std::error::Error for Told {}
+
+/// Tries each kind of namespace, and returns lines such as `uts 0` or `time 22`, where
+/// 0 means that there is one now.
+fn try_namespaces() -> String {
+    let lines = NAMESPACES.map(|(name, flag)| {
+        let errno = unshare(flag).map_or_else(|errno| errno as i32, |()| 0);
+        format!("{name} {errno}\n")
+    });
+    lines.concat()
+}
+
+/// What to do about an error, in lines that follow it.
+fn advice(error: &anyhow::Error) -> String {
+    let advice = match error.downcast_ref() {
+        Some(Unmade::NotMounted(_)) => "see cgroups(7)",
+        Some(Unmade::Refused(_, error)) => match error.kind() {
+            io::ErrorKind::PermissionDenied
+                if machine::first_has_pids() && !User::find().is_root() =>
+            {
+                "this takes root: no cgroup of version 1 is delegated"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "without root it takes a delegated cgroup, such as `systemd-run --user --scope \
+                 -p Delegate=yes` makes for the command that follows"
+            }
+            io::ErrorKind::ReadOnlyFilesystem => "a container needs `--privileged` to write there",
+            _ => return String::new(),
+        },
+        Some(Unmade::Crowded(parent)) => {
+            return format!(
+                "\nMove the processes into a child of their own, and try again:\n\
+                 mkdir {0}/init\n\
+                 xargs -n1 < {0}/cgroup.procs > {0}/init/cgroup.procs",
+                parent.display()
+            );
+        }
+        None => return String::new(),
+    };
+    format!("\n{advice}")
+}
+
+/// Makes a cgroup as step 8 does, lets a process join it, and removes it.
+fn try_cgroup() -> Result<String> {
+    let Some(cgroup) = make_cgroup()? else {
+        return Ok("not enabled yet, which step 8 does by itself".to_owned());
+    };
+    again(&["join"], Some(&cgroup))?;
+    let path = cgroup.path.clone();
+    drop(cgroup);
+    ensure!(!path.exists(), "remove the cgroup {}", path.display());
+    Ok("a cgroup can be made, capped, joined and removed".to_owned())
+}
+
+/// `None` stands for one that can be made, but only after a change that would last: the
+/// first cgroup with pids on a version 2 system has its parent enable the controller.
+fn make_cgroup() -> Result<Option<Cgroup>> {
+    if machine::must_enable_pids() {
+        return Ok(None);
+    }
+    let cgroup = Cgroup::make(&cgroup::new_name(), "pids")?;
+    cgroup.write("pids.max", MAX_PROCESSES)?;
+    Ok(Some(cgroup))
+}
+
+/// Moves this process, and no other.
+fn join() -> Result<()> {
+    let path = env::var_os(CGROUP).context("find out which cgroup to join")?;
+    cgroup::join(Path::new(&path))
+}
+
+/// Does what `run` does in step `number`, for a command that does nothing.
+fn try_step(number: u32) -> Result<String> {
+    if number >= 3 {
+        // Steps 7 and 8 get their mount namespace in `try_inside`.
+        let (flags, names) = match number {
+            ..=4 => (CloneFlags::CLONE_NEWUTS, "UTS namespace"),
+            5.. => (
+                CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID,
+                "UTS and PID namespaces",
+            ),
+        };
+        unshare(flags).with_context(|| format!("unshare the {names}"))?;
+        sethostname("container").context("set the hostname")?;
+    }
+    let cgroup = if number >= 8 { make_cgroup()? } else { None };
+    match number {
+        ..=3 => execute_shell()?,
+        4.. => again(&["inside", &number.to_string()], cgroup.as_ref())?,
+    }
+    Ok(String::new())
+}
+
+/// Does what `child` does in step `number`, where it lasts no longer than this process.
+fn try_inside(number: u32) -> Result<String> {
+    if env::var_os(CGROUP).is_some() {
+        join()?;
+    }
+    if number >= 7 {
+        unshare(CloneFlags::CLONE_NEWNS).context("unshare the mount namespace")?;
+        let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")?;
+    }
+    if number >= 6 {
+        let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
+        chroot(&root).with_context(|| format!("chroot to {}", root.to_string_lossy()))?;
+        env::set_current_dir("/").context("change directory to the new /")?;
+    }
+    if number >= 7 {
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+            .context("mount proc on /proc")?;
+    }
+    execute_shell()?;
+    Ok(String::new())
+}
+
+/// Starts this program once more, as the steps start `child`, and waits until it has ended.
+fn again(what: &[&str], cgroup: Option<&Cgroup>) -> Result<()> {
+    let mut command = Command::new("/proc/self/exe");
+    if let Some(cgroup) = cgroup {
+        command.env(CGROUP, &cgroup.path);
+    }
+    let status = command.arg(WORD).args(what).status();
+    let status = status.context("execute /proc/self/exe")?;
+    if status.code() == Some(1) {
+        return Err(Told.into());
+    }
+    ensure!(status.success(), "/proc/self/exe ended with {status}");
+    Ok(())
+}
+
+/// Executes a shell that does nothing: bash, or else sh.
+fn execute_shell() -> Result<()> {
+    let execute = |shell: &str| {
+        let mut command = Command::new(shell);
+        // This would name a file of commands.
+        command.args(["-c", ":"]).env_remove("BASH_ENV").status()
+    };
+    let status = match execute("bash") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => execute("sh"),
+        status => status,
+    };
+    let status = status.context("execute bash")?;
+    ensure!(status.success(), "bash ended with {status}");
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! What can be read about this machine. What cannot be read is `None`, and no error: in a
+//! chroot there may be no /proc at all.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::find_in_path;
+use kernelfiles::cgroup::{self, Enabled};
+use kernelfiles::machine::setting;
+use kernelfiles::mountinfo::{self, Mount};
+use kernelfiles::process::{self, Mapped};
+use nix::sys::statfs::{FsType, statfs};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, access, geteuid};
+
+/// The number of CAP_SYS_ADMIN in the sets of /proc/PID/status (capabilities(7)).
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// What statfs(2) says of a Windows drive in WSL 2.
+const V9FS_MAGIC: FsType = FsType(0x0102_1997);
+
+/// Who this process is, and what it may do.
+pub struct User {
+    pub uid: u32,
+    /// In a user namespace, who `uid` is outside of it.
+    pub outside: Option<u32>,
+    /// Has CAP_SYS_ADMIN, which makes namespaces and mounts.
+    pub is_admin: bool,
+    /// Can get CAP_SYS_ADMIN by becoming root. In most containers nobody can.
+    pub can_be_admin: bool,
+}
+
+impl User {
+    pub fn find() -> Self {
+        let uid = geteuid().as_raw();
+        let has = |set, default| status(set).map_or(default, |set| set >> CAP_SYS_ADMIN & 1 == 1);
+        let no_new_privileges = status("NoNewPrivs") == Some(1);
+        Self {
+            uid,
+            outside: outside(uid),
+            is_admin: has("CapEff", uid == 0),
+            can_be_admin: has("CapBnd", true) && !no_new_privileges,
+        }
+    }
+
+    /// Root of the machine, and not of a user namespace only.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0 && self.outside.is_none()
+    }
+}
+
+/// A hexadecimal number from /proc/self/status.
+fn status(name: &str) -> Option<u64> {
+    u64::from_str_radix(&process::status("self", name).ok()?, 16).ok()
+}
+
+/// On the machine itself all users are themselves.
+fn outside(uid: u32) -> Option<u32> {
+    let map = process::map("self", "uid_map").ok()?;
+    let is_machine =
+        |mapped: &Mapped| (mapped.inside, mapped.outside, mapped.count) == (0, 0, u32::MAX);
+    let mut map = map.into_iter().filter(|mapped| !is_machine(mapped));
+    map.find_map(|mapped| {
+        let index = uid.checked_sub(mapped.inside)?;
+        (index < mapped.count).then_some(mapped.outside + index)
+    })
+}
+
+/// Whether there is a /proc to read.
+pub fn has_proc() -> bool {
+    Path::new("/proc/self/exe").symlink_metadata().is_ok()
+}
+
+/// The kernel's release, such as `6.12.57-amd64`.
+pub fn kernel() -> Option<String> {
+    setting("kernel.osrelease").ok()
+}
+
+/// The settings that keep ordinary users from user namespaces, as they are and as they
+/// would not: `NAME=VALUE`.
+pub fn forbidding_settings() -> Vec<(String, String)> {
+    let settings = [
+        ("user.max_user_namespaces", "0", "10000"),
+        // This one is Debian's and Ubuntu's,
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        // and this one is Ubuntu's, from 23.10 on.
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    let set = settings
+        .iter()
+        .filter(|(name, forbids, _)| setting(name).is_ok_and(|value| value == *forbids));
+    let lines = set
+        .map(|(name, forbids, allows)| (format!("{name}={forbids}"), format!("{name}={allows}")));
+    lines.collect()
+}
+
+/// How many namespaces of a kind each user may have: namespaces(7).
+pub fn limit(kind: &str) -> Option<u64> {
+    setting(&format!("user.max_{kind}_namespaces"))
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// What the file system at `path` keeps root from: device files, or programs.
+pub fn forbidden_at(path: &Path) -> Option<&'static str> {
+    let flags = statvfs(path).ok()?.flags();
+    let all = [(FsFlags::ST_NOEXEC, "noexec"), (FsFlags::ST_NODEV, "nodev")];
+    let found = all.into_iter().find(|(flag, _)| flags.contains(*flag));
+    found.map(|(_, name)| name)
+}
+
+/// What makes another command root's, with our environment.
+pub enum Sudo {
+    None,
+    /// This one keeps it when it is told `-E`.
+    Named(&'static str),
+    /// sudo-rs, which keeps nothing but what is named: it is Ubuntu's `sudo` from 25.10 on.
+    Rust,
+}
+
+impl Sudo {
+    pub fn find() -> Self {
+        if find_in_path("sudo").is_none() {
+            return Self::None;
+        }
+        let version = Command::new("sudo")
+            .arg("--version")
+            .env("LC_ALL", "C")
+            .output();
+        let version = version.map(|output| [output.stdout, output.stderr].concat());
+        let is_rust = String::from_utf8_lossy(&version.unwrap_or_default()).contains("sudo-rs");
+        match (is_rust, find_in_path("sudo.ws")) {
+            (false, _) => Self::Named("sudo -E"),
+            (true, Some(_)) => Self::Named("sudo.ws -E"),
+            (true, None) => Self::Rust,
+        }
+    }
+
+    /// What to put in front of a command, if anything makes us root.
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Named(words) => Some((*words).to_owned()),
+            Self::Rust => {
+                let root = env::var_os("ROOTFS");
+                let root = root.map(|root| format!(" ROOTFS={}", root.to_string_lossy()));
+                Some(format!("sudo{}", root.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
+pub fn wsl() -> Option<u32> {
+    let release = kernel()?;
+    let is_second = release.contains("WSL2") || release.contains("microsoft-standard");
+    release
+        .to_lowercase()
+        .contains("microsoft")
+        .then_some(1 + u32::from(is_second))
+}
+
+/// Whether the working directory is on a Windows drive, given that this is WSL.
+pub fn is_on_windows_drive() -> bool {
+    statfs(".").is_ok_and(|found| found.filesystem_type() == V9FS_MAGIC)
+}
+
+/// A file that container engines leave, and so a sign that this is one of theirs.
+pub fn sign_of_a_container() -> Option<&'static str> {
+    let files = [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/systemd/container",
+    ];
+    files.into_iter().find(|path| Path::new(path).exists())
+}
+
+fn mounts() -> Vec<Mount> {
+    mountinfo::read("/proc/self/mountinfo").unwrap_or_default()
+}
+
+/// What /proc/self/mountinfo says of how `/` passes mounts on. In a chroot, `/` need not
+/// be a mount point.
+pub fn propagation_of_root() -> Option<String> {
+    let mounts = mounts().into_iter();
+    // The last one lies on top.
+    let root = mounts.rev().find(|mount| mount.point == Path::new("/"))?;
+    Some(root.tags.join(" "))
+}
+
+/// How cgroups are laid out, and where the hierarchy is that counts processes.
+pub fn cgroups() -> Option<String> {
+    let mut mounts = mounts();
+    mounts.retain(Mount::is_seen);
+    let first = mounts.iter().any(|mount| mount.kind == "cgroup");
+    let second = mounts.iter().find(|mount| mount.kind == "cgroup2");
+    let pids = mounts.iter().find(|mount| mount.has_first_pids());
+    let at = |mount: &Mount| format!("at {}", mount.point.display());
+    Some(match (first, second, pids) {
+        (false, None, _) => return None,
+        (false, Some(second), _) => format!("v2, {}", at(second)),
+        (true, None, None) => "v1, without pids".to_owned(),
+        (true, None, Some(pids)) => format!("v1, pids {}", at(pids)),
+        (true, Some(second), None) => format!("hybrid: v1 and v2, pids in v2, {}", at(second)),
+        (true, Some(_), Some(pids)) => format!("hybrid: v1 and v2, pids in v1, {}", at(pids)),
+    })
+}
+
+/// A mount point of cgroups over which something else lies.
+pub fn covered_cgroups() -> Option<PathBuf> {
+    let mut mounts = mounts().into_iter();
+    let covered = mounts
+        .find(|mount| (mount.has_first_pids() || mount.kind == "cgroup2") && !mount.is_seen())?;
+    Some(covered.point)
+}
+
+/// Whether it is a hierarchy of version 1 that counts processes.
+pub fn first_has_pids() -> bool {
+    mounts().iter().any(Mount::has_first_pids)
+}
+
+/// Whether step 8 would first have to enable the pids controller, and could: on a version
+/// 2 system where nobody, such as systemd, has done so. That would outlast it.
+pub fn must_enable_pids() -> bool {
+    let Ok(hierarchy) = cgroup::hierarchy("self", "pids") else {
+        return false;
+    };
+    let parent = hierarchy.parent();
+    let offered = cgroup::words(&parent, "cgroup.controllers");
+    offered.iter().any(|name| name == "pids")
+        && cgroup::enabled("pids", &parent) == Enabled::No
+        && access(&parent.join("cgroup.subtree_control"), AccessFlags::W_OK).is_ok()
+}

@@ -1,0 +1,266 @@
+//! Starts the container with the probe in it, hears what it tells, and ends both.
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use kernelfiles::process;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::process::Process;
+
+const PROBE: &str = include_str!("probe.sh");
+
+/// The longest line that can be of interest.
+const MAX_LINE: u64 = 1 << 16;
+
+/// A container that has been started.
+pub struct Container {
+    child: Child,
+    input: Option<ChildStdin>,
+    events: Receiver<Event>,
+    /// The probe's arguments, by which its process is found.
+    probe: Vec<OsString>,
+    /// What the probe has told, by key.
+    pub told: HashMap<String, String>,
+}
+
+enum Event {
+    /// A line of the probe: a key, and a value.
+    Told(String, String),
+    /// Nobody can write to standard output any more.
+    Closed,
+    Signal(Signal),
+}
+
+/// How listening to the probe went.
+#[derive(PartialEq)]
+pub enum Heard {
+    /// It has told all, and waits.
+    All,
+    /// The container ended before that.
+    Ended,
+    /// Time ran out.
+    TooLittle,
+    /// This came in between: Ctrl-C, for example.
+    Signal(Signal),
+}
+
+impl Container {
+    /// Starts `command` with the probe behind it, or with `stdin`, for it to read.
+    pub fn start(command: &[OsString], stdin: bool) -> io::Result<Self> {
+        let probe = probe()?;
+        // What the command leaves behind becomes our child, and is found in the end.
+        set_child_subreaper(true)?;
+        let arguments = if stdin { &[] } else { &probe[..] };
+        // Unlike all that std opens, this is inherited: who closes it for the container?
+        let bait = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
+        let mut child = Command::new(&command[0])
+            .args(&command[1..])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        drop(bait);
+        // After the start, since the command would inherit it. Should a signal end us before
+        // this line, then the probe's standard input ends with us, and so the probe does.
+        signals().thread_block()?;
+        let mut input = child.stdin.take();
+        if let (true, Some(input)) = (stdin, &mut input) {
+            // A command that reads nothing is heard of soon enough.
+            input.write_all(&as_line(&probe)?).ok();
+        }
+        let (sender, events) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            let (marker, sender) = (probe[3].clone(), sender.clone());
+            thread::spawn(move || send_told(stdout, &marker, &sender));
+        }
+        thread::spawn(move || send_signals(&sender));
+        Ok(Self {
+            child,
+            input,
+            events,
+            probe,
+            told: HashMap::new(),
+        })
+    }
+
+    /// Hears the probe until it has told all, for so long at the most.
+    pub fn listen(&mut self, patience: Duration) -> Heard {
+        let mut deadline = Instant::now() + patience;
+        let (mut has_ended, mut is_closed) = (false, false);
+        while !self.told.contains_key("end") {
+            if !has_ended && !matches!(self.child.try_wait(), Ok(None)) {
+                has_ended = true;
+                // What it has started may still hold the pipe, and be the probe.
+                deadline = Instant::now() + Duration::from_secs(1);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if has_ended && (is_closed || left.is_zero()) {
+                return Heard::Ended;
+            }
+            match self.events.recv_timeout(left) {
+                Ok(Event::Told(key, value)) => drop(self.told.insert(key, value)),
+                Ok(Event::Closed) => is_closed = true,
+                Ok(Event::Signal(Signal::SIGCHLD)) => {}
+                Ok(Event::Signal(signal)) => return Heard::Signal(signal),
+                Err(_) if has_ended => return Heard::Ended,
+                Err(_) => return Heard::TooLittle,
+            }
+        }
+        Heard::All
+    }
+
+    /// Finds the probe's process on the host: the one whose command line ends like the
+    /// probe's, and whose innermost PID is the one that the probe has told.
+    ///
+    /// Those that have started it have its command line in theirs, and another PID.
+    pub fn find_probe(&self) -> Option<Process> {
+        let inside = self.told.get("pid")?.parse().ok()?;
+        let mut found = process::all().filter(|pid| {
+            let pids = process::pids(pid).unwrap_or_default();
+            process::argv(pid).ends_with(&self.probe[1..]) && pids.last() == Some(&inside)
+        });
+        // If there are two, it cannot be told which.
+        found
+            .next()
+            .filter(|_| found.next().is_none())
+            .map(Process::of)
+    }
+
+    /// Ends the container: its input first, at the end of which the probe ends by itself;
+    /// then by force. Whatever it leaves behind is killed.
+    pub fn end(mut self, heard: &Heard) -> Result<ExitStatus> {
+        drop(self.input.take());
+        let is_calm = *heard == Heard::All;
+        let patience = Duration::from_secs(if is_calm { 5 } else { 1 });
+        let mut status = self.wait(patience)?;
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            if status.is_none() {
+                // Refused if it has become another user's, and then there is but one cure.
+                kill(Pid::from_raw(self.child.id().try_into()?), signal).ok();
+                status = self.wait(Duration::from_secs(2))?;
+            }
+        }
+        end_orphans()?;
+        status.context("end the command, which even SIGKILL did not")
+    }
+
+    fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait().context("wait for the command")?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if status.is_some() || left.is_zero() {
+                return Ok(status);
+            }
+            match self.events.recv_timeout(left) {
+                // Whoever presses Ctrl-C now does not want to wait.
+                Ok(Event::Signal(signal)) if signal != Signal::SIGCHLD => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The exit status as a shell shows it: 128 + n for an end by signal n.
+pub fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|number| 128 + number));
+    code.and_then(|code| code.try_into().ok()).unwrap_or(125)
+}
+
+/// The probe's command line. Its marker cannot be guessed, and so no other process has it
+/// by chance or by design.
+fn probe() -> io::Result<Vec<OsString>> {
+    let mut random = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let marker = format!("leaks-{:032x}", u128::from_ne_bytes(random));
+    let pid = fs::read_link("/proc/self")?;
+    let program = env::current_exe()?;
+    let words = [
+        OsStr::new("sh"),
+        OsStr::new("-c"),
+        OsStr::new(PROBE),
+        OsStr::new(&marker),
+        pid.as_os_str(),
+        program.as_os_str(),
+    ];
+    Ok(words.map(OsString::from).to_vec())
+}
+
+/// The probe as a line for a shell. It becomes the probe, which so has its own command line.
+fn as_line(words: &[OsString]) -> io::Result<Vec<u8>> {
+    let words = words.iter().map(|word| word.as_bytes());
+    let words = shlex::bytes::try_join(words).map_err(io::Error::other)?;
+    Ok([b"exec ", &words[..], b"\n"].concat())
+}
+
+/// SIGCHLD, and those that ask us to end.
+fn signals() -> SigSet {
+    use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD])
+}
+
+fn send_signals(events: &Sender<Event>) {
+    while let Ok(signal) = signals().wait() {
+        if events.send(Event::Signal(signal)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends the lines of the probe: `MARKER KEY VALUE`. All others are the command's own talk.
+fn send_told(stdout: impl Read, marker: &OsStr, events: &Sender<Event>) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = Vec::new();
+    while matches!(
+        (&mut stdout).take(MAX_LINE).read_until(b'\n', &mut line),
+        Ok(1..)
+    ) {
+        if let Some(told) = line.strip_prefix(marker.as_bytes()) {
+            let told = String::from_utf8_lossy(told);
+            let (key, value) = told.trim().split_once(' ').unwrap_or((told.trim(), ""));
+            events
+                .send(Event::Told(key.to_owned(), value.to_owned()))
+                .ok();
+        }
+        line.clear();
+    }
+    events.send(Event::Closed).ok();
+}
+
+/// Kills the processes that came from the command and outlived it, until none is left.
+fn end_orphans() -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Err(Errno::ECHILD) => return Ok(()),
+            Err(errno) => return Err(errno).context("wait for what the command left behind"),
+            Ok(_) => {}
+        }
+        if Instant::now() > deadline {
+            bail!("a process that the command left behind cannot be killed");
+        }
+        let ours = Pid::this().as_raw();
+        let is_ours = |pid: &i32| process::parent(pid).is_ok_and(|parent| parent == ours);
+        for child in process::all().filter(is_ours) {
+            kill(Pid::from_raw(child), Signal::SIGKILL).ok();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}

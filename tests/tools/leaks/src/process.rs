@@ -1,0 +1,152 @@
+//! A process, as the host's /proc shows it.
+//!
+//! What cannot be read is `None`: the process may have ended, or belong to somebody else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use kernelfiles::cgroup;
+use kernelfiles::mountinfo::{self, Mount};
+use kernelfiles::process;
+use nix::unistd::Pid;
+
+/// A process by its folder in the host's /proc.
+pub struct Process {
+    name: String,
+}
+
+/// The device files in a /dev.
+#[derive(Default)]
+pub struct Devices {
+    pub names: BTreeSet<String>,
+    /// Of those that are disks and the like, the numbers.
+    pub blocks: BTreeSet<u64>,
+}
+
+impl Process {
+    /// The one with this number.
+    pub fn of(pid: i32) -> Self {
+        let name = pid.to_string();
+        Self { name }
+    }
+
+    /// This process itself.
+    pub fn ourselves() -> Self {
+        let name = "self".into();
+        Self { name }
+    }
+
+    /// Its number on the host.
+    pub fn pid(&self) -> i32 {
+        self.name.parse().unwrap_or_else(|_| Pid::this().as_raw())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        process::path(&self.name, name)
+    }
+
+    /// A line of its `status`, without the key.
+    fn status(&self, key: &str) -> Option<String> {
+        process::status(&self.name, key).ok()
+    }
+
+    /// What names its namespace of this kind: `uts:[4026531838]`.
+    pub fn namespace(&self, kind: &str) -> Option<String> {
+        process::namespace(&self.name, kind).ok()
+    }
+
+    /// Its user and that user's number inside, by the map of its user namespace.
+    pub fn user(&self) -> Option<(u32, Option<u32>)> {
+        let users = self.status("Uid")?;
+        let outside: u32 = users.split_whitespace().next()?.parse().ok()?;
+        let map = process::map(&self.name, "uid_map").ok()?;
+        let inside = map.iter().find_map(|mapped| {
+            let index = outside.checked_sub(mapped.outside)?;
+            (index < mapped.count).then(|| mapped.inside + index)
+        });
+        Some((outside, inside))
+    }
+
+    /// The capabilities that it can use, a bit for each.
+    pub fn capabilities(&self) -> Option<u64> {
+        u64::from_str_radix(&self.status("CapEff")?, 16).ok()
+    }
+
+    /// A folder below its root, if it is one. A link there would lead to one of ours.
+    pub fn folder(&self, name: &str) -> Option<PathBuf> {
+        let path = self.path("root").join(name);
+        let file = fs::symlink_metadata(&path).ok()?;
+        file.is_dir().then_some(path)
+    }
+
+    /// What tells a folder below its root from all others: device and inode.
+    pub fn identity(&self, folder: &str) -> Option<(u64, u64)> {
+        let file = fs::metadata(self.folder(folder)?).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+
+    /// The numbers of its descriptors that lead to this folder.
+    pub fn descriptors_of(&self, folder: (u64, u64)) -> Option<Vec<i32>> {
+        let descriptors = self.path("fd");
+        fs::read_dir(&descriptors).ok()?;
+        let leads_there = |number: &i32| {
+            let file = fs::metadata(descriptors.join(number.to_string()));
+            file.is_ok_and(|file| (file.dev(), file.ino()) == folder)
+        };
+        let mut found: Vec<i32> = process::numbers(&descriptors).filter(leads_there).collect();
+        found.sort_unstable();
+        Some(found)
+    }
+
+    /// What it takes for `/`, as the host would call it.
+    pub fn root(&self) -> Option<PathBuf> {
+        let root = fs::read_link(self.path("root")).ok()?;
+        if root != Path::new("/") {
+            return Some(root);
+        }
+        // By name it is the top of its own tree of mounts: what is mounted there?
+        let mount = self.mount_of_root()?;
+        let is_whole = mount.root == Path::new("/");
+        Some(if is_whole {
+            mount.kind.into()
+        } else {
+            mount.root
+        })
+    }
+
+    /// Its mounts, as far as they lie below its root.
+    pub fn mounts(&self) -> Option<Vec<Mount>> {
+        mountinfo::read(self.path("mountinfo")).ok()
+    }
+
+    /// What lies on top at its `/`.
+    pub fn mount_of_root(&self) -> Option<Mount> {
+        let mut mounts = self.mounts()?.into_iter();
+        mounts.rfind(|mount| mount.point == Path::new("/"))
+    }
+
+    /// The device files that it finds in /dev.
+    pub fn devices(&self) -> Option<Devices> {
+        let mut devices = Devices::default();
+        for entry in fs::read_dir(self.folder("dev")?).ok()?.flatten() {
+            let Ok(file) = entry.metadata() else { continue };
+            if file.file_type().is_block_device() {
+                devices.blocks.insert(file.rdev());
+            } else if !file.file_type().is_char_device() {
+                continue;
+            }
+            devices
+                .names
+                .insert(entry.file_name().to_string_lossy().into_owned());
+        }
+        Some(devices)
+    }
+
+    /// Its cgroup in the hierarchy that counts processes, and where that is mounted here.
+    pub fn cgroup(&self) -> Option<(PathBuf, PathBuf)> {
+        let hierarchy = cgroup::hierarchy(&self.name, "pids").ok()?;
+        Some((hierarchy.folder()?, hierarchy.mount.point))
+    }
+}

@@ -1,0 +1,419 @@
+//! The table: for each thing that a container can have of its own, an answer and evidence.
+//!
+//! The host's view of the probe's process comes first, for it cannot be fooled. Where there
+//! is none, the probe's own words have to do, and where these do not tell either, the answer
+//! is `unknown`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use kernelfiles::machine::setting;
+use kernelfiles::process;
+use nix::unistd::gethostname;
+
+use crate::process::Process;
+
+/// Whether the container shares a thing with the host.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Answer {
+    Shared,
+    Own,
+    /// The container has no such thing at all.
+    None,
+    Unknown,
+}
+
+impl Answer {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Own => "own",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A line of the table.
+pub struct Row {
+    pub name: &'static str,
+    pub answer: Answer,
+    pub evidence: String,
+}
+
+/// The answer and the evidence, if there is any.
+type Found = Option<(Answer, String)>;
+type Find = fn(&Look) -> Found;
+
+/// In the order in which the eight steps turn them from shared to own.
+const ROWS: [(&str, Find); 15] = [
+    ("hostname", Look::hostname),
+    ("PIDs", Look::pids),
+    ("root and files", Look::files),
+    ("device files", Look::devices),
+    ("process list", Look::processes),
+    ("mounts", Look::mounts),
+    ("process limit", Look::limit),
+    ("network", |look| look.namespace("net")),
+    ("IPC", |look| look.namespace("ipc")),
+    ("user IDs", Look::users),
+    ("capabilities", Look::capabilities),
+    ("descriptors", Look::descriptors),
+    ("cgroup view", |look| look.namespace("cgroup")),
+    ("clock", Look::clock),
+    ("kernel", Look::kernel),
+];
+
+/// What even a virtual machine may share.
+const OUTSIDE_THE_KERNEL: [&str; 3] = ["hostname", "root and files", "kernel"];
+
+/// Compares the container with us, by the probe's process, if the host shows it, and by
+/// what the probe has told.
+pub fn compare(process: Option<Process>, told: HashMap<String, String>) -> Vec<Row> {
+    let ours = Process::ourselves();
+    let look = Look {
+        process,
+        told,
+        ours,
+    };
+    let rows = ROWS.map(|(name, find)| {
+        let (answer, evidence) = look.find(name, find);
+        Row {
+            name,
+            answer,
+            evidence,
+        }
+    });
+    rows.into()
+}
+
+/// The table of a command that has executed nothing.
+pub fn nothing_ran() -> Vec<Row> {
+    let rows = ROWS.map(|(name, _)| Row {
+        name,
+        answer: Answer::None,
+        evidence: "nothing ran".into(),
+    });
+    rows.into()
+}
+
+struct Look {
+    process: Option<Process>,
+    told: HashMap<String, String>,
+    ours: Process,
+}
+
+fn shared(evidence: impl Into<String>) -> Found {
+    Some((Answer::Shared, evidence.into()))
+}
+
+fn own(evidence: impl Into<String>) -> Found {
+    Some((Answer::Own, evidence.into()))
+}
+
+fn none(evidence: impl Into<String>) -> Found {
+    Some((Answer::None, evidence.into()))
+}
+
+impl Look {
+    fn told(&self, key: &str) -> Option<&str> {
+        self.told
+            .get(key)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    fn find(&self, name: &str, find: Find) -> (Answer, String) {
+        let is_another = self.is_same_kernel() == Some(false);
+        let is_asked = !is_another || OUTSIDE_THE_KERNEL.contains(&name);
+        let found = if is_asked { find(self) } else { None };
+        found.unwrap_or_else(|| match self.process {
+            _ if is_another => (Answer::Own, "that of another kernel".into()),
+            Some(_) => (Answer::Unknown, "we may not read it: try it as root".into()),
+            None => (
+                Answer::Unknown,
+                "the host does not show us the process".into(),
+            ),
+        })
+    }
+
+    /// Whether the probe runs on our kernel. A process that the host shows does; and no two
+    /// kernels that were started have the same boot_id.
+    fn is_same_kernel(&self) -> Option<bool> {
+        if self.process.is_some() {
+            return Some(true);
+        }
+        Some(self.told("boot")? == setting("kernel.random.boot_id").ok()?)
+    }
+
+    /// What names the namespaces inside and outside. Names of another kernel mean nothing.
+    fn pair(&self, kind: &str) -> Option<(String, String)> {
+        let process = self.process.as_ref();
+        let mut inside = process.and_then(|process| process.namespace(kind));
+        if inside.is_none() && self.is_same_kernel()? {
+            inside = self.told(&format!("ns/{kind}")).map(str::to_owned);
+        }
+        Some((inside?, self.ours.namespace(kind)?))
+    }
+
+    fn namespace(&self, kind: &str) -> Found {
+        let (inside, outside) = self.pair(kind)?;
+        if inside == outside {
+            return shared(inside);
+        }
+        own(format!("{inside}, not {outside}"))
+    }
+
+    fn hostname(&self) -> Found {
+        let inside = self.told("hostname")?;
+        let outside = gethostname().ok()?.to_string_lossy().into_owned();
+        match self.pair("uts") {
+            Some((namespace, ours)) if namespace == ours => shared(inside),
+            _ if inside != outside => own(format!("{inside}, not {outside}")),
+            // A new namespace starts as a copy.
+            pair => own(format!("{inside} still, but in {}", pair?.0)),
+        }
+    }
+
+    fn pids(&self) -> Found {
+        let (namespace, ours) = self.pair("pid")?;
+        let (Some(inside), Some(process)) = (self.told("pid"), &self.process) else {
+            return self.namespace("pid");
+        };
+        if namespace == ours {
+            return shared(format!("{inside} inside and outside"));
+        }
+        own(format!("{inside} inside is {} outside", process.pid()))
+    }
+
+    fn files(&self) -> Found {
+        self.files_from_outside()
+            .or_else(|| match self.told("files")? {
+                "host" => shared("it sees our program"),
+                _ => own("it does not see our program"),
+            })
+    }
+
+    fn files_from_outside(&self) -> Found {
+        let process = self.process.as_ref()?;
+        if process.identity("")? == self.ours.identity("")? {
+            let has_lost_writing = is_read_only(process)? && !is_read_only(&self.ours)?;
+            let note = if has_lost_writing {
+                ", but read-only"
+            } else {
+                ""
+            };
+            return shared(format!("the host's /{note}"));
+        }
+        let root = process.root()?;
+        let here = env::current_dir().ok()?;
+        let root = root.strip_prefix(here).unwrap_or(&root);
+        own(format!("its / is {}", root.display()))
+    }
+
+    fn devices(&self) -> Found {
+        self.devices_from_outside().or_else(|| {
+            // Only names, but ours are many, and telling.
+            let inside: BTreeSet<&str> = self.told("devices")?.split(' ').collect();
+            let outside: BTreeSet<String> = fs::read_dir("/dev")
+                .ok()?
+                .flatten()
+                .map(|entry| entry.path().to_string_lossy().into_owned())
+                .collect();
+            if inside.contains("/dev/*") {
+                none("no device file in /dev")
+            } else if inside.iter().eq(&outside) {
+                shared("the same names in /dev")
+            } else {
+                own(format!(
+                    "{} names in /dev, not the {} outside",
+                    inside.len(),
+                    outside.len()
+                ))
+            }
+        })
+    }
+
+    fn devices_from_outside(&self) -> Found {
+        let process = self.process.as_ref()?;
+        // Not to be read is something else than not to be there.
+        process.identity("")?;
+        if process.folder("dev").is_some() && process.identity("dev") == self.ours.identity("dev") {
+            return shared("the host's /dev");
+        }
+        let devices = process.devices().unwrap_or_default();
+        let count = devices.names.len();
+        if count == 0 {
+            return none("no device file in /dev");
+        }
+        if !devices.blocks.is_disjoint(&self.ours.devices()?.blocks) {
+            return shared(format!("{count}, the host's disks among them"));
+        }
+        let names = devices.names.into_iter().collect::<Vec<_>>().join(" ");
+        own(names)
+    }
+
+    fn processes(&self) -> Found {
+        self.processes_from_outside().or_else(|| {
+            match (self.told("processes"), self.told("comm")) {
+                (_, Some("leaks")) => shared("/proc shows leaks itself"),
+                (Some(count), _) => own(format!("/proc shows {count} of its own, not leaks")),
+                _ => none("no process in /proc"),
+            }
+        })
+    }
+
+    fn processes_from_outside(&self) -> Found {
+        let process = self.process.as_ref()?;
+        // Not to be read is something else than not to be there.
+        process.identity("")?;
+        let Some(proc) = process.folder("proc") else {
+            return none("no /proc");
+        };
+        // If it shows a process with our number, in our namespace, then that is leaks.
+        let number = fs::read_link("/proc/self").ok()?;
+        let namespace = fs::read_link(proc.join(&number).join("ns/pid")).ok();
+        let is_ours = |link: &Path| {
+            self.ours
+                .namespace("pid")
+                .is_some_and(|ours| link == Path::new(&ours))
+        };
+        if namespace.as_deref().is_some_and(is_ours) {
+            return shared(format!("/proc shows leaks itself, {}", number.display()));
+        }
+        match process::numbers(&proc).count() {
+            0 => none("no process in /proc"),
+            count => own(format!("/proc shows {count} of its own, not leaks")),
+        }
+    }
+
+    fn mounts(&self) -> Found {
+        let (inside, outside) = self.pair("mnt")?;
+        match self.common_peers() {
+            // What is mounted on one side appears on the other, too.
+            Some(group) if inside != outside => {
+                shared(format!("{inside}, but in our peer group {group}"))
+            }
+            _ => self.namespace("mnt"),
+        }
+    }
+
+    /// A peer group in which there are mounts of both sides: mount_namespaces(7).
+    fn common_peers(&self) -> Option<String> {
+        let groups = |process: &Process| -> Option<BTreeSet<String>> {
+            let mounts = process.mounts()?.into_iter();
+            let tags = mounts.flat_map(|mount| mount.tags);
+            Some(
+                tags.filter_map(|tag| Some(tag.strip_prefix("shared:")?.to_owned()))
+                    .collect(),
+            )
+        };
+        let inside = groups(self.process.as_ref()?)?;
+        inside.intersection(&groups(&self.ours)?).next().cloned()
+    }
+
+    fn limit(&self) -> Found {
+        let limit = self
+            .limit_from_outside()
+            .or_else(|| Some(self.told("limit")?.to_owned()))?;
+        if limit == "max" {
+            shared("no limit of its own")
+        } else {
+            own(format!("at most {limit} processes"))
+        }
+    }
+
+    /// The lowest of the limits on the way up from the container's cgroup, as far as the
+    /// way is not ours, too.
+    fn limit_from_outside(&self) -> Option<String> {
+        let (cgroup, top) = self.process.as_ref()?.cgroup()?;
+        let (ours, _) = self.ours.cgroup()?;
+        let its_own = cgroup
+            .ancestors()
+            .take_while(|cgroup| cgroup.starts_with(&top) && !ours.starts_with(cgroup));
+        let limits = its_own.filter_map(|cgroup| {
+            let limit = fs::read_to_string(cgroup.join("pids.max")).ok()?;
+            limit.trim().parse::<u64>().ok()
+        });
+        Some(limits.min().map_or("max".into(), |limit| limit.to_string()))
+    }
+
+    fn users(&self) -> Found {
+        let (inside, outside) = self.pair("user")?;
+        let Some((number, number_inside)) = self.process.as_ref().and_then(Process::user) else {
+            return self.namespace("user");
+        };
+        if inside == outside {
+            return shared(format!("{number} inside and outside"));
+        }
+        match number_inside {
+            Some(same) if same == number => own(format!(
+                "{same} inside is {number} outside, but in {inside}"
+            )),
+            Some(other) => own(format!("{other} inside is {number} outside")),
+            None => own(format!("nobody inside is {number} outside")),
+        }
+    }
+
+    fn capabilities(&self) -> Found {
+        let seen = self.process.as_ref().and_then(Process::capabilities);
+        let inside = seen.or_else(|| u64::from_str_radix(self.told("capabilities")?, 16).ok())?;
+        let outside = self.ours.capabilities()?;
+        let (count, all) = (inside.count_ones(), outside.count_ones());
+        let (namespace, our_namespace) = self.pair("user")?;
+        if namespace != our_namespace {
+            return own(format!("{count}, but only in its user namespace"));
+        }
+        if inside == outside {
+            return shared(format!("the same {count} as outside"));
+        }
+        // More than ours: it was started by sudo(8), or the like.
+        if inside & outside == outside {
+            return shared(format!("{count}, and {all} outside"));
+        }
+        own(format!("{count} of the {all} outside"))
+    }
+
+    /// It was started with one that is the host's `/`: what is open stays open, and leads
+    /// there from any root.
+    fn descriptors(&self) -> Found {
+        let host = self.ours.identity("")?;
+        let open = self.process.as_ref()?.descriptors_of(host)?;
+        match open.first() {
+            Some(number) => shared(format!("{number} leads to the host's /")),
+            None => own("none leads to the host's /"),
+        }
+    }
+
+    /// The time of day is the same in all time namespaces: time_namespaces(7).
+    fn clock(&self) -> Found {
+        if self.is_same_kernel()? && self.ours.namespace("time").is_none() {
+            return shared("this kernel has no time namespaces");
+        }
+        let (inside, outside) = self.pair("time")?;
+        if inside == outside {
+            return shared(inside);
+        }
+        own("the time since boot; not the time of day")
+    }
+
+    fn kernel(&self) -> Found {
+        if let Some(process) = &self.process {
+            let pid = process.pid();
+            return shared(format!("the host's: the probe is its process {pid}"));
+        }
+        if self.is_same_kernel()? {
+            return shared("the same boot_id");
+        }
+        let (inside, outside) = (self.told("release")?, setting("kernel.osrelease").ok()?);
+        own(format!("{inside}, not {outside}"))
+    }
+}
+
+/// Can nothing be written to its `/`?
+fn is_read_only(process: &Process) -> Option<bool> {
+    process.mounts()?;
+    Some(process.mount_of_root().is_some_and(|mount| mount.is("ro")))
+}

@@ -1,0 +1,113 @@
+//! What to read next, and what to type.
+
+use std::fs;
+use std::path::Path;
+
+use crate::answers::{Topic, Trial, Verdict};
+use crate::suites::top;
+
+/// The last lines: the page that has the first thing that is missing, and a command that
+/// tells all about it.
+pub fn advice(program: &Path, steps: &[Topic], exercises: &[Topic]) -> String {
+    let missing = steps
+        .iter()
+        .find_map(|step| Some((step, step.missing().next()?)));
+    if let Some((step, trial)) = missing {
+        return match &trial.verdict {
+            Verdict::NotAsked(why) => cannot_ask(why),
+            _ if fails_at_once(steps) => look_at(program, step, trial),
+            _ => read_and_type(program, steps, step, trial),
+        };
+    }
+    let dependable = command(program, "step08-cgroup", "dependable");
+    let next = match next_exercise(exercises) {
+        Some(exercise) => do_next(program, exercise),
+        None => "Every exercise is done.\n".to_owned(),
+    };
+    format!("\n{next}All eight steps pass. Are they dependable, too?\n{dependable}")
+}
+
+/// The first exercise that is not done. Those that are for everyone come before the others.
+fn next_exercise(exercises: &[Topic]) -> Option<&Topic> {
+    let mut missing = exercises.iter().filter(|exercise| !exercise.is_passed());
+    let first = missing.clone().next();
+    missing
+        .find(|exercise| course::exercise(&exercise.name).is_some_and(|it| it.is_core()))
+        .or(first)
+}
+
+fn do_next(program: &Path, exercise: &Topic) -> String {
+    let Topic { name, step, .. } = exercise;
+    let command = command(program, step, &format!("exercise::{name}"));
+    let about = course::exercise(name).map(|exercise| exercise.about());
+    let about = about.unwrap_or_default();
+    format!(
+        "Do next: {name}, at the end of book/src/{step}.md\n         {about}\nIts checks:\n{command}"
+    )
+}
+
+/// Whether no lesson at all passes: then it is no lesson that is missing.
+fn fails_at_once(steps: &[Topic]) -> bool {
+    let has = |verdict| steps.iter().any(|step| step.has(verdict));
+    has(&Verdict::Failed) && !has(&Verdict::Passed)
+}
+
+/// What the program itself says, and what to type to see it.
+fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
+    let said = trial.report.split_once("standard error:\n");
+    let said = said.and_then(|(_, lines)| lines.lines().next());
+    let said = match said.map(|line| line.trim_start().trim_start_matches("| ")) {
+        Some(line) => format!("It says:\n  {line}\n"),
+        None => "It says nothing on standard error.\n".to_owned(),
+    };
+    let name = trial.name.rsplit("::").next().unwrap_or_default();
+    let command = command(program, &step.step, name);
+    format!(
+        "\nNo lesson passes: the program fails before it executes anything. {said}\
+         The first failure in full:\n{command}"
+    )
+}
+
+/// The step whose chapter tells about a failure, which may be another than the one whose
+/// lesson has failed.
+fn chapter<'a>(steps: &'a [Topic], step: &'a Topic, trial: &Trial) -> &'a str {
+    let named = trial.report.split_once("\nmore in:  step ");
+    let number = named.and_then(|(_, rest)| rest.chars().next());
+    let start = number.map(|number| format!("step0{number}-"));
+    let found = start.and_then(|start| steps.iter().find(|step| step.step.starts_with(&start)));
+    &found.unwrap_or(step).step
+}
+
+fn read_and_type(program: &Path, steps: &[Topic], step: &Topic, trial: &Trial) -> String {
+    let page = format!("book/src/{}.md", chapter(steps, step, trial));
+    let title = fs::read_to_string(top().join(&page)).unwrap_or_default();
+    let title = title
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("# ");
+    let name = trial.name.rsplit("::").next().unwrap_or_default();
+    let command = command(program, &step.step, name);
+    format!("\nRead next: {page}\n           {title}\nThe first failure in full:\n{command}")
+}
+
+fn cannot_ask(why: &str) -> String {
+    if !why.contains("needs root") {
+        return format!(
+            "\nThis machine cannot run the tests of the first step without a mark:\n  {why}\n"
+        );
+    }
+    "\nThe tests from step 3 on need root. Be root yourself, or let cargo be root for\n\
+     the program that it starts: `cargo run --bin doctor` shows how.\n"
+        .to_owned()
+}
+
+/// `  CONTAINER=target/debug/mine cargo test -p step05-pid FILTER`
+fn command(program: &Path, step: &str, filter: &str) -> String {
+    // As the tests do, it counts a relative path from the repository's folder.
+    let program = program.strip_prefix(top()).unwrap_or(program);
+    let program = program.to_string_lossy();
+    // A word for a shell: no path has a NUL, the only byte that cannot be in one.
+    let program = shlex::try_quote(&program).unwrap_or_default();
+    format!("  CONTAINER={program} cargo test -p {step} {filter}\n")
+}

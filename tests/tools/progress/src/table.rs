@@ -1,0 +1,146 @@
+//! What came out, a row for each step and each exercise, 80 columns wide.
+
+use std::env;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+
+use common::shortened;
+
+use crate::answers::{Topic, Trial, Verdict};
+
+const WIDTH: usize = 80;
+
+/// Where the marks stand, and the remarks.
+const MARK: usize = 25;
+const REMARK: usize = 28;
+
+/// How many exercises stand side by side.
+const COLUMNS: usize = 3;
+
+/// Whether to use colours.
+#[derive(Clone, Copy)]
+pub struct Paint(bool);
+
+impl Paint {
+    /// At a terminal that can, for a user who has not asked for none (<https://no-color.org>).
+    pub fn for_terminal() -> Self {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self(io::stdout().is_terminal() && !is_dumb && !is_set("NO_COLOR"))
+    }
+
+    fn with(self, code: u8, text: &str) -> String {
+        if self.0 {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn mark(self, topic: &Topic) -> String {
+        match topic.missing().next().map(|trial| &trial.verdict) {
+            None => self.with(32, "✓"),
+            Some(Verdict::NotAsked(_)) => self.pale("–"),
+            Some(_) => self.with(31, "✗"),
+        }
+    }
+
+    fn pale(self, text: &str) -> String {
+        self.with(2, text)
+    }
+}
+
+/// A row for each step.
+pub fn lessons(steps: &[Topic], paint: Paint) -> String {
+    let rows = steps.iter().map(|step| match step.trials.is_empty() {
+        // Step 1 executes nothing, and so nothing of another program can be seen.
+        true => format!("{:MARK$}{}\n", step.name, paint.pale("–  nothing to ask")),
+        false => row(step, paint),
+    });
+    rows.collect()
+}
+
+/// All exercises, in columns.
+pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
+    if exercises.is_empty() {
+        return "\nNo exercise was tried, since a lesson has not ended.\n".to_owned();
+    }
+    let height = exercises.len().div_ceil(COLUMNS);
+    let mut text = String::from("\nexercises\n");
+    for line in 0..height {
+        let cells = exercises.iter().skip(line).step_by(height);
+        let cells = cells.map(|exercise| cell(exercise, paint));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text += "\n";
+    }
+    let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
+    if find(&Verdict::NoAnswer).is_some() {
+        text += "…  The time was over before all was asked.\n";
+    }
+    let is_half = |exercise: &&Topic| {
+        let is_not_asked = |trial: &Trial| matches!(trial.verdict, Verdict::NotAsked(_));
+        exercise.has(&Verdict::Passed) && exercise.missing().next().is_some_and(is_not_asked)
+    };
+    if exercises.iter().any(|exercise| is_half(&exercise)) {
+        text += "–  What is left of it cannot be asked here.\n";
+    }
+    if let Some(Topic { name, .. }) = find(&Verdict::Skipped) {
+        text += &format!("{name}, a project, is asked by its name only: exercise::{name}\n");
+    }
+    text
+}
+
+/// `init             3 of 4  ✗`
+fn cell(exercise: &Topic, paint: Paint) -> String {
+    let name = &exercise.name;
+    let passed = exercise.count(&Verdict::Passed);
+    let untried = match exercise.missing().next().map(|trial| &trial.verdict) {
+        Some(Verdict::Failed) if passed == 0 => "not begun",
+        Some(Verdict::NotAsked(_)) if passed == 0 => "not tried",
+        Some(Verdict::NoAnswer) if passed == 0 => "no answer",
+        Some(Verdict::Skipped) => "not asked",
+        _ => {
+            let count = format!("{passed} of {}", exercise.trials.len());
+            let mark = match exercise.has(&Verdict::NoAnswer) {
+                true => paint.pale("…"),
+                false => paint.mark(exercise),
+            };
+            return format!("{name:12}{count:>10}  {mark}");
+        }
+    };
+    format!("{name:12}{}", paint.pale(&format!("{untried:>10}   ")))
+}
+
+/// `step05-pid       0 of 1  ✗  numbers_its_processes_from_1`
+fn row(topic: &Topic, paint: Paint) -> String {
+    let name = &topic.name;
+    let count = format!(
+        "{} of {}",
+        topic.count(&Verdict::Passed),
+        topic.trials.len()
+    );
+    let missing: Vec<&Trial> = topic.missing().collect();
+    let mark = paint.mark(topic);
+    let mut row = format!("{name:13}{count:>9}   {mark}");
+    if let Some(first) = missing.first() {
+        write!(row, "  {}", paint.pale(&remark(first, missing.len() - 1))).ok();
+    }
+    row + "\n"
+}
+
+/// What is missing: the first test, why there is no answer, and how many more there are.
+fn remark(first: &Trial, more: usize) -> String {
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = match &first.verdict {
+        Verdict::NotAsked(why) if why.contains("root") => return "needs root".into(),
+        Verdict::NotAsked(_) => return "cannot be asked".into(),
+        Verdict::NoAnswer => "no answer in time: ",
+        Verdict::Passed | Verdict::Failed | Verdict::Skipped => "",
+    };
+    let name = first.name.rsplit("::").next().unwrap_or_default();
+    let room = WIDTH - REMARK - what.len() - more.len();
+    format!("{what}{}{more}", shortened(name, room))
+}

@@ -1,0 +1,66 @@
+//! Which package has a program that is missing, and how this machine installs it.
+
+use common::find_in_path;
+
+/// What installs packages, in the order of the columns below.
+const MANAGERS: [(&str, &str); 5] = [
+    ("apt-get", "apt-get install"),
+    ("apk", "apk add"),
+    ("dnf", "dnf install"),
+    ("pacman", "pacman -S"),
+    ("zypper", "zypper install"),
+];
+
+/// Packages whose name is not everywhere the same, or not the program's own.
+const PACKAGES: &[(&[&str], [&str; 5])] = &[
+    (
+        &[
+            "cat", "dd", "echo", "env", "false", "id", "ls", "mkdir", "mknod", "printf", "pwd",
+            "readlink", "rm", "seq", "sleep", "touch", "true",
+        ],
+        ["coreutils"; 5],
+    ),
+    (
+        &["hostname"],
+        ["hostname", "net-tools", "hostname", "inetutils", "hostname"],
+    ),
+    (
+        &["ldd"],
+        ["libc-bin", "musl-utils", "glibc-common", "glibc", "glibc"],
+    ),
+    (
+        &["mount", "umount"],
+        [
+            "mount",
+            "util-linux",
+            "util-linux",
+            "util-linux",
+            "util-linux",
+        ],
+    ),
+    (&["nsenter", "unshare"], ["util-linux"; 5]),
+    (
+        &["ps"],
+        ["procps", "procps-ng", "procps-ng", "procps-ng", "procps"],
+    ),
+    (&["sh"], ["dash", "busybox", "bash", "bash", "bash"]),
+];
+
+/// The command that installs a program here: `apt-get install procps` for `ps`.
+pub fn command(program: &str) -> String {
+    let manager = manager().unwrap_or(0);
+    let mut packages = PACKAGES.iter();
+    let found = packages.find(|(programs, _)| programs.contains(&program));
+    let package = found.map_or(program, |(_, names)| names[manager]);
+    format!("{} {package}", MANAGERS[manager].1)
+}
+
+/// The first in PATH: a machine may have several, and the others are seldom its own.
+fn manager() -> Option<usize> {
+    let paths = MANAGERS.map(|(name, _)| find_in_path(name));
+    let (_, first) = (0..)
+        .zip(&paths)
+        .filter_map(|(index, path)| Some((path.as_ref()?.0, index)))
+        .min()?;
+    Some(first)
+}

@@ -1,0 +1,214 @@
+//! Programs of this machine, and what they need: libraries, a loader, an interpreter.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
+use std::path::{self, Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use common::{can_execute, find_in_path};
+use nix::unistd::{AccessFlags, access};
+
+use crate::packages;
+
+/// Finds a program by its name as a shell would, with `sbin` too.
+pub fn find_program(name: &OsStr) -> Option<PathBuf> {
+    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+    let mut paths = folders.iter().map(|folder| Path::new(folder).join(name));
+    let found = paths.find(|path| can_execute(path));
+    found.or_else(|| Some(find_in_path(name)?.1))
+}
+
+/// The program that somebody names, by its name or by its path.
+pub fn named(program: &OsStr) -> Result<PathBuf> {
+    let shown = program.to_string_lossy();
+    if !program.as_bytes().contains(&b'/') {
+        let found = find_program(program);
+        return found.with_context(|| format!("no program {shown} on this machine"));
+    }
+    let path = Path::new(program);
+    let file = path
+        .metadata()
+        .with_context(|| format!("look at {shown}"))?;
+    ensure!(
+        file.is_file(),
+        "{shown} is no program, but a folder or the like"
+    );
+    access(path, AccessFlags::X_OK)
+        .with_context(|| format!("{shown} is no program: nobody may execute it"))?;
+    path::absolute(path).with_context(|| format!("find {shown}"))
+}
+
+/// What has to be there for a program to start, besides itself.
+#[derive(Default)]
+pub struct Needs {
+    /// Its shared libraries, and the loader that finds them.
+    pub libraries: BTreeSet<PathBuf>,
+    /// A script's interpreter, and what `env` looks up in PATH for it.
+    pub interpreters: Vec<PathBuf>,
+}
+
+impl Needs {
+    pub fn of(program: &Path) -> Result<Self> {
+        let shown = program.display();
+        let file = File::open(program).with_context(|| format!("open {shown}"))?;
+        let mut start = [0; 256];
+        let length = file
+            .read_at(&mut start, 0)
+            .with_context(|| format!("read {shown}"))?;
+        let start = &start[..length];
+        let mut needs = Self::default();
+        if let Some(line) = start.strip_prefix(b"#!") {
+            needs.interpreters = interpreters(line)
+                .with_context(|| format!("find what the first line of {shown} names"))?;
+        } else if start.starts_with(b"\x7fELF") {
+            let loader = loader(&file).with_context(|| format!("read the headers of {shown}"))?;
+            // A static program has none, and needs nothing.
+            if let Some(loader) = loader {
+                needs.libraries = libraries(program, &loader)?;
+                needs.libraries.insert(loader);
+            }
+        }
+        Ok(needs)
+    }
+}
+
+/// execve(2): `#!INTERPRETER`, and all that follows is one argument.
+fn interpreters(line: &[u8]) -> Result<Vec<PathBuf>> {
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let mut words = words.map(OsStr::from_bytes);
+    let first = PathBuf::from(words.next().context("find an interpreter after `#!`")?);
+    ensure!(
+        can_execute(&first),
+        "{} is not there, or is no program",
+        first.display()
+    );
+    let is_env = first.file_name() == Some(OsStr::new("env"));
+    let mut found = vec![first];
+    if is_env {
+        // env(1): options and variables come before the program.
+        let is_program =
+            |word: &&OsStr| !word.as_bytes().starts_with(b"-") && !word.as_bytes().contains(&b'=');
+        if let Some(name) = words.find(is_program) {
+            found.push(named(name)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The program that the kernel starts in a program's place, to load its libraries: elf(5).
+fn loader(file: &File) -> Result<Option<PathBuf>> {
+    const PT_INTERP: u64 = 3;
+    let read = |at: u64, length: usize| {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, at).map(|()| bytes)
+    };
+    let head = read(0, 64)?;
+    let (is_64, is_big) = (head[4] == 2, head[5] == 2);
+    let number = |bytes: &[u8]| {
+        let more = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        match is_big {
+            true => bytes.iter().fold(0, more),
+            false => bytes.iter().rev().fold(0, more),
+        }
+    };
+    let (start, size, count) = if is_64 {
+        (
+            number(&head[32..40]),
+            number(&head[54..56]),
+            number(&head[56..58]),
+        )
+    } else {
+        (
+            number(&head[28..32]),
+            number(&head[42..44]),
+            number(&head[44..46]),
+        )
+    };
+    for index in 0..count {
+        let entry = read(
+            start.saturating_add(index * size),
+            if is_64 { 56 } else { 32 },
+        )?;
+        if number(&entry[..4]) != PT_INTERP {
+            continue;
+        }
+        let (at, length) = if is_64 {
+            (number(&entry[8..16]), number(&entry[32..40]))
+        } else {
+            (number(&entry[4..8]), number(&entry[16..20]))
+        };
+        ensure!(length < 4096, "the loader's path is too long");
+        let mut path = read(at, usize::try_from(length)?)?;
+        path.retain(|byte| *byte != 0);
+        return Ok(Some(OsString::from_vec(path).into()));
+    }
+    Ok(None)
+}
+
+/// The shared libraries of a program, by ldd(1), whose lines are `NAME => PATH (ADDRESS)`,
+/// `PATH (ADDRESS)`, or a name alone for what the kernel brings.
+///
+/// Asked for one program at a time: musl's ldd looks at the first only.
+fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
+    let shown = program.display();
+    ensure!(
+        loader.exists(),
+        "{shown} cannot run on this machine, which lacks its loader {}",
+        loader.display()
+    );
+    // musl's loader does so itself, and another C library's ldd does not know it.
+    let is_musl = loader
+        .file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl"));
+    let mut ldd = if is_musl {
+        Command::new(loader)
+    } else {
+        Command::new("ldd")
+    };
+    let ldd = ldd
+        .args(is_musl.then_some("--list"))
+        .arg("--")
+        .arg(program)
+        .env("LC_ALL", "C")
+        .output();
+    let ldd =
+        ldd.with_context(|| format!("execute ldd (`{}` brings it)", packages::command("ldd")))?;
+    let lines = || {
+        ldd.stdout
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+    };
+    if let Some(line) = lines().find(|line| line.ends_with(b"not found")) {
+        let line = String::from_utf8_lossy(line);
+        bail!("{shown} lacks a library on this machine, and cannot run: {line}");
+    }
+    let paths: BTreeSet<PathBuf> = lines().filter_map(library).collect();
+    if !ldd.status.success() || paths.is_empty() {
+        let errors = String::from_utf8_lossy(&ldd.stderr);
+        let why = errors
+            .lines()
+            .last()
+            .map_or(ldd.status.to_string(), |line| line.trim().to_owned());
+        bail!("ldd does not tell which libraries {shown} needs: {why}");
+    }
+    Ok(paths)
+}
+
+fn library(line: &[u8]) -> Option<PathBuf> {
+    let line = OsStr::from_bytes(line).as_bytes();
+    let arrow = line.windows(4).position(|part| part == b" => ");
+    let path = &line[arrow.map_or(0, |at| at + 4)..];
+    let end = path
+        .windows(2)
+        .rposition(|part| part == b" (")
+        .unwrap_or(path.len());
+    let path = OsStr::from_bytes(&path[..end]);
+    Path::new(path).is_absolute().then(|| path.into())
+}
