@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
 use testkit::host::scaled;
 
@@ -23,33 +23,22 @@ use crate::laptop::{Laptop, Screen, Terminal};
 /// A `console` block of a page.
 pub struct Block {
     /// The line of the page that its first line is, counted from 0.
-    pub start: usize,
+    start: usize,
     lines: Vec<String>,
     is_second: bool,
 }
 
 /// Finds the blocks of a page.
 pub fn blocks(page: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut lines = page.lines().enumerate();
-    while let Some((start, line)) = lines.next() {
-        let Some(fence) = line.trim().strip_prefix("```") else {
-            continue;
-        };
-        let inside = lines.by_ref().map_while(|(_, line)| {
-            let is_end = line.trim() == "```";
-            (!is_end).then(|| line.to_owned())
-        });
-        let block = Block {
-            start: start + 1,
-            lines: inside.collect(),
-            is_second: fence == "console,second",
-        };
-        if fence == "console" || block.is_second {
-            blocks.push(block);
-        }
-    }
-    blocks
+    static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?ms)^```console(,second)?\n(.*?)^```$").expect("this is a regular expression")
+    });
+    let blocks = BLOCK.captures_iter(page).map(|found| Block {
+        start: page[..found.get_match().start()].lines().count() + 1,
+        lines: found[2].lines().map(str::to_owned).collect(),
+        is_second: found.get(1).is_some(),
+    });
+    blocks.collect()
 }
 
 static PROMPT: LazyLock<Regex> = LazyLock::new(|| {
@@ -66,26 +55,10 @@ pub fn is_prompt(line: &str) -> bool {
     prompt_of(line) == Some(line)
 }
 
-/// What a page says happens after something has been typed.
+/// What a page says is typed, if something is, and what is then shown.
 struct Turn<'a> {
-    typed: Typed<'a>,
+    line: Option<&'a str>,
     shown: &'a [String],
-}
-
-impl Turn<'_> {
-    /// How many lines come before what is shown: what was typed, or what came before.
-    fn echo(&self, count: usize) -> usize {
-        match self.typed {
-            Typed::Nothing => count,
-            _ => 1,
-        }
-    }
-}
-
-enum Typed<'a> {
-    Line { prompt: &'a str, text: &'a str },
-    Key,
-    Nothing,
 }
 
 impl Block {
@@ -95,31 +68,28 @@ impl Block {
     }
 
     fn turns(&self) -> Vec<Turn<'_>> {
-        let is_typed = |line: &&String| *line == "^C" || prompt_of(line).is_some();
-        let mut turns = Vec::new();
-        let mut rest = &self.lines[..];
-        while let Some(first) = rest.first() {
-            let typed = match prompt_of(first) {
-                Some(prompt) => {
-                    let text = &first[prompt.len()..];
-                    Typed::Line { prompt, text }
-                }
-                None if first == "^C" => Typed::Key,
-                None => Typed::Nothing,
-            };
-            let from = usize::from(!matches!(typed, Typed::Nothing));
-            let count = rest[from..]
-                .iter()
-                .take_while(|line| !is_typed(line))
-                .count();
-            let (turn, next) = rest.split_at(from + count);
-            turns.push(Turn {
-                typed,
-                shown: &turn[from..],
-            });
-            rest = next;
-        }
-        turns
+        let is_typed = |line: &String| line == "^C" || prompt_of(line).is_some();
+        let turns = self.lines.chunk_by(|_, next| !is_typed(next));
+        let turns = turns.map(|lines| match lines {
+            [first, shown @ ..] if is_typed(first) => Turn {
+                line: Some(first),
+                shown,
+            },
+            shown => Turn { line: None, shown },
+        });
+        turns.collect()
+    }
+}
+
+impl Turn<'_> {
+    /// How many lines come before what is shown: what was typed, or what came before.
+    fn echo(&self, count: usize) -> usize {
+        self.line.map_or(count, |_| 1)
+    }
+
+    /// The prompt that a line is typed at.
+    fn prompt(&self) -> Option<&str> {
+        self.line.and_then(prompt_of)
     }
 }
 
@@ -141,7 +111,7 @@ pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
         let mut lines = Vec::new();
         for (index, turn) in turns.iter().enumerate() {
             let may_run_on = match turns.get(index + 1) {
-                Some(next) => matches!(next.typed, Typed::Key),
+                Some(next) => next.line == Some("^C"),
                 None => goes_on_elsewhere,
             };
             let place = || format!("line {}", block.start + lines.len() + 1);
@@ -149,11 +119,7 @@ pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
             let shown = take_turn(terminal, turn, *count, may_run_on, &numbers);
             let shown = shown.with_context(place)?;
             lines.extend(late);
-            match &turn.typed {
-                Typed::Line { prompt, text } => lines.push(format!("{prompt}{text}")),
-                Typed::Key => lines.push("^C".to_owned()),
-                Typed::Nothing => {}
-            }
+            lines.extend(turn.line.map(str::to_owned));
             *count = match turn.shown.last().is_some_and(|last| last == "…") {
                 true => usize::MAX,
                 false => turn.echo(*count) + shown.len(),
@@ -173,11 +139,20 @@ pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
 
 /// What a program that ran on has shown since, when its shell asks for the next command.
 fn late_lines(terminal: &mut Terminal, turn: &Turn, count: usize) -> Result<Vec<String>> {
-    let Typed::Line { prompt, .. } = turn.typed else {
+    let Some(prompt) = turn.prompt() else {
         return Ok(Vec::new());
     };
-    expect_prompt(terminal, prompt)?;
-    let lines = terminal.screen()?.lines;
+    terminal.wait_for_prompt()?;
+    let Screen {
+        lines,
+        prompt: seen,
+        ..
+    } = terminal.screen()?;
+    ensure!(
+        seen.as_deref() == Some(prompt),
+        "the page shows the prompt {prompt:?}, but there is {:?}",
+        seen.unwrap_or_default()
+    );
     Ok(lines.into_iter().skip(count).collect())
 }
 
@@ -190,10 +165,12 @@ fn take_turn(
     may_run_on: bool,
     numbers: &Numbers,
 ) -> Result<Vec<String>> {
-    match turn.typed {
-        Typed::Line { text, .. } => terminal.type_text(&format!("{text}\n"))?,
-        Typed::Key => terminal.type_text("\x03")?,
-        Typed::Nothing => {}
+    match (turn.line, turn.prompt()) {
+        (Some(line), Some(prompt)) => {
+            terminal.type_text(&format!("{}\n", &line[prompt.len()..]))?;
+        }
+        (Some(_), None) => terminal.type_text("\x03")?,
+        (None, _) => {}
     }
     let echo = turn.echo(count);
     let start = Instant::now();
@@ -220,15 +197,6 @@ fn take_turn(
         }
         thread::sleep(Duration::from_millis(2));
     }
-}
-
-fn expect_prompt(terminal: &mut Terminal, prompt: &str) -> Result<()> {
-    terminal.wait_for_prompt()?;
-    let seen = terminal.screen()?.prompt.unwrap_or_default();
-    if seen != prompt {
-        bail!("the page shows the prompt {prompt:?}, but there is {seen:?}");
-    }
-    Ok(())
 }
 
 /// Which number that was seen each number of a page stands for, and, in one block, the other
@@ -301,16 +269,17 @@ pub fn a_wrong_transcript_does_not_match() -> Result<()> {
         (&["…", "end"], &["one", "two"], false),
     ];
     for (page, seen, matches) in cases {
-        let lines = |lines: &[&str]| {
+        let [on_page, in_terminal] = [page, seen].map(|lines| {
             lines
                 .iter()
                 .map(|line| line.to_string())
                 .collect::<Vec<_>>()
-        };
-        let found = Numbers::default().matching(&lines(page), &lines(seen));
-        if found.is_some() != matches {
-            bail!("{page:?} on a page and {seen:?} in the terminal: expected {matches}");
-        }
+        });
+        let found = Numbers::default().matching(&on_page, &in_terminal);
+        ensure!(
+            found.is_some() == matches,
+            "{page:?} on a page and {seen:?} in the terminal: expected {matches}"
+        );
     }
     Ok(())
 }

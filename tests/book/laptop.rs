@@ -1,9 +1,8 @@
 //! A throw-away host in which the book's transcripts are made, and its terminals.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
@@ -11,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::mount::{MsFlags, mount};
 use nix::unistd::sethostname;
 use rexpect::process::PtyProcess;
 use testkit::host::{Host, scaled};
@@ -24,16 +22,11 @@ use crate::sources::top;
 pub struct Laptop {
     host: Host,
     init: Child,
+    /// The number of PID 1.
+    pid: String,
     /// `init` ends when this is closed.
     _input: ChildStdin,
 }
-
-/// What PID 1 does: `/` is shared, as systemd has it, and /proc is that of the namespace.
-/// PIDs of four digits and more are told apart from other numbers in a transcript. Then
-/// it waits, and while it does, bash reaps what is left to it.
-const INIT: &str = "mount --make-rshared / && umount --lazy /proc && \
-    mount -t proc -o nosuid,nodev,noexec proc /proc && \
-    echo 2600 >/proc/sys/kernel/ns_last_pid && echo ready && read";
 
 impl Laptop {
     /// Moves the calling thread to a new laptop, with `rootfs` at `rootfs` if there is one.
@@ -43,69 +36,56 @@ impl Laptop {
         // 200 places of its own host but must not take all of ours.
         host.allow_processes(1000)?;
         sethostname("laptop").context("set the hostname")?;
-        empty_tmp(&host)?;
-        let copies = host.folder.path().join("copies");
-        fs::create_dir(&copies).context("make a folder for what pages write")?;
-        host.mount_tmpfs(&copies, "2g")?;
-        copy_on_write(&top(), &copies)?;
-        provide(rootfs)?;
-        hide(&top().join("mine/src"))?;
-        hide(&top().join("mine/examples"))?;
-        let home = host.folder.path().join("home");
-        fs::create_dir(&home).context("make a home folder")?;
-        fs::write(home.join(".bashrc"), "PS1='\\h\\$ '\n").context("write .bashrc")?;
         let mut init = enter_cgroup(&host)?
             .args(["unshare", "--pid", "--fork", "--mount", "--kill-child"])
-            .args(["bash", "-c", INIT])
+            .args(["bash", concat!(env!("CARGO_MANIFEST_DIR"), "/laptop.sh")])
+            .args([&top(), host.folder.path(), &host.scratch])
+            .args(rootfs)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("start PID 1 of the laptop")?;
         let input = init.stdin.take().context("take what init waits for")?;
         let output = init.stdout.take().context("take what init says")?;
-        let mut line = String::new();
-        BufReader::new(output)
-            .read_line(&mut line)
-            .context("wait for init")?;
-        ensure!(line == "ready\n", "init did not get ready");
-        Ok(Self {
+        let mut pid = String::new();
+        let said = BufReader::new(output).read_line(&mut pid);
+        let laptop = Self {
             host,
             init,
+            pid: pid.trim().into(),
             _input: input,
-        })
+        };
+        ensure!(said.context("wait for init")? > 0, "init did not get ready");
+        Ok(laptop)
     }
 
     /// Opens a terminal with a shell in it.
     pub fn open_terminal(&self) -> Result<Terminal> {
-        let init = self.host.find_process(&["bash", "-c", INIT])?.to_string();
+        let home = self.host.folder.path().join("home");
         let mut command = enter_cgroup(&self.host)?;
         command
-            .args(["nsenter", "--pid", "--mount", "--target", &init])
+            .args(["nsenter", "--pid", "--mount", "--target", &self.pid])
             .args(["env", "--chdir"])
             .arg(top())
             // A session that is led from within: job control looks at its leader's PID.
             .args(["setsid", "--ctty", "bash", "--rcfile"])
-            .arg(self.host.folder.path().join("home/.bashrc"))
+            .arg(home.join(".bashrc"))
             .env_clear()
-            .env("HOME", self.host.folder.path().join("home"))
+            .env("HOME", home)
             .env("TERM", "dumb")
             .env("LANG", "C.UTF-8")
             .env("CARGO_TERM_QUIET", "true")
             .env("CARGO_NET_OFFLINE", "true");
-        for name in [
-            "PATH",
-            "CARGO_HOME",
-            "CARGO_TARGET_DIR",
-            "RUSTUP_HOME",
-            "RUSTUP_TOOLCHAIN",
+        for (name, folder) in [
+            ("PATH", None),
+            ("CARGO_TARGET_DIR", None),
+            ("RUSTUP_TOOLCHAIN", None),
+            ("CARGO_HOME", Some(".cargo")),
+            ("RUSTUP_HOME", Some(".rustup")),
         ] {
-            command.envs(env::var_os(name).map(|value| (name, value)));
-        }
-        for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-            let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(folder));
-            if env::var_os(name).is_none() {
-                command.envs(home.map(|path| (name, path)));
-            }
+            let in_home = |folder| Some(PathBuf::from(env::var_os("HOME")?).join(folder).into());
+            let value = env::var_os(name).or_else(|| folder.and_then(in_home));
+            command.envs(value.map(|value| (name, value)));
         }
         Terminal::open(command)
     }
@@ -116,71 +96,6 @@ impl Drop for Laptop {
         self.host.kill_all();
         self.init.kill().ok();
         self.init.wait().ok();
-    }
-}
-
-/// Covers /tmp with an empty one. What lies there and is needed is shown there again.
-fn empty_tmp(host: &Host) -> Result<()> {
-    let tmp = Path::new("/tmp");
-    let mut needed = vec![host.scratch.clone(), top()];
-    needed.retain(|path| path.starts_with(tmp));
-    let open = |path: &PathBuf| File::open(path).context("open a folder in /tmp");
-    let opened: Vec<File> = needed.iter().map(open).collect::<Result<_>>()?;
-    host.mount_tmpfs(tmp, "1g")?;
-    for (path, folder) in needed.iter().zip(&opened) {
-        fs::create_dir_all(path).context("make a folder in /tmp")?;
-        let from = format!("/proc/thread-self/fd/{}", folder.as_raw_fd());
-        let flags = MsFlags::MS_BIND;
-        mount(Some(from.as_str()), path, None::<&str>, flags, None::<&str>)
-            .with_context(|| format!("show {} again", path.display()))?;
-    }
-    Ok(())
-}
-
-/// Covers the folder `path` with a copy of it: what is written goes to `copies`.
-fn copy_on_write(path: &Path, copies: &Path) -> Result<()> {
-    let [upper, work] = ["upper", "work"].map(|name| copies.join(name));
-    for folder in [&upper, &work] {
-        fs::create_dir(folder).context("make a folder for an overlay")?;
-    }
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        path.display(),
-        upper.display(),
-        work.display()
-    );
-    let flags = MsFlags::empty();
-    mount(
-        Some("overlay"),
-        path,
-        Some("overlay"),
-        flags,
-        Some(options.as_str()),
-    )
-    .with_context(|| format!("mount an overlay on {}", path.display()))?;
-    // The working directory is still the folder below.
-    env::set_current_dir(top()).context("enter the overlay")
-}
-
-/// Puts a copy of a root filesystem where `cargo run --bin rootfs` would put one, or none.
-fn provide(rootfs: Option<&Path>) -> Result<()> {
-    let place = top().join("rootfs");
-    hide(&place)?;
-    let Some(rootfs) = rootfs else { return Ok(()) };
-    let status = Command::new("cp")
-        .arg("-a")
-        .arg(rootfs)
-        .arg(&place)
-        .status();
-    ensure!(status.context("execute cp")?.success(), "cp failed");
-    Ok(())
-}
-
-/// Removes what the reader has made, in the copy that pages see.
-fn hide(place: &Path) -> Result<()> {
-    match fs::remove_dir_all(place) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other.with_context(|| format!("hide the reader's own {}", place.display())),
     }
 }
 
