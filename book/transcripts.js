@@ -36,11 +36,8 @@
             const found = line.match(pattern);
             if (found) {
                 const [, prompt, text] = found;
-                const typed = span('typed command', text);
-                typed.title = 'Click to copy';
-                typed.addEventListener('click', () => copy(typed));
                 inside = isInside(terminal, prompt, text);
-                whole.append(span('prompt', prompt), typed);
+                whole.append(span('prompt', prompt), copyable(span('', text)));
             } else {
                 whole.append(line === '^C' ? span('typed', line) : line);
             }
@@ -50,13 +47,18 @@
         code.replaceChildren(...lines.flatMap(line => [line, '\n']).slice(0, -1));
     }
 
-    function copy(typed) {
-        // Whoever selects a part of the line wants that part.
-        if (!getSelection().isCollapsed || !navigator.clipboard) return;
-        navigator.clipboard.writeText(typed.textContent).then(() => {
-            typed.classList.add('copied');
-            setTimeout(() => typed.classList.remove('copied'), 1000);
+    function copyable(typed) {
+        typed.classList.add('typed', 'command');
+        typed.title = 'Click to copy';
+        typed.addEventListener('click', () => {
+            // Whoever selects a part of the line wants that part.
+            if (!getSelection().isCollapsed || !navigator.clipboard) return;
+            navigator.clipboard.writeText(typed.textContent).then(() => {
+                typed.classList.add('copied');
+                setTimeout(() => typed.classList.remove('copied'), 1000);
+            });
         });
+        return typed;
     }
 
     // After a block of the second terminal, and up to the next section, the first is named too.
@@ -72,6 +74,11 @@
             shells.unchecked = 0;
             mark(element, otherPrompts, 'unchecked');
         }
+    }
+
+    // What is to be typed stands in a sentence, too.
+    for (const code of document.querySelectorAll('main :is(p, li, td) > code')) {
+        if (/^(CONTAINER=\S+ )?cargo \w/.test(code.textContent)) copyable(code);
     }
 
     // mdBook asks this function what its button copies.
