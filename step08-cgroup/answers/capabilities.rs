@@ -11,10 +11,13 @@ mod cgroup;
 mod command;
 #[path = "../src/hierarchy.rs"]
 mod hierarchy;
+#[path = "capabilities/sets.rs"]
+mod sets;
+#[path = "capabilities/user.rs"]
+mod user;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chroot;
@@ -22,16 +25,15 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
-use nix::libc;
+use anyhow::{Context, Result, anyhow, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 
 use crate::cgroup::Cgroup;
+use crate::user::{User, expect_user, read_user};
 
 const USAGE: &str = "usage: capabilities run [--user UID[:GID]] [--] COMMAND [ARG...]";
 const MAKE_NAMESPACES: &str =
@@ -59,7 +61,6 @@ const KEPT: &[(&str, u32)] = &[
     ("DAC_OVERRIDE", 1),
     ("FOWNER", 3),
     ("FSETID", 4),
-    // `child` is root, and passes signals on to the command, which may be somebody else.
     ("KILL", 5),
     ("SETGID", 6),
     ("SETUID", 7),
@@ -83,7 +84,8 @@ fn start() -> Result<ExitCode> {
     let word = args.next().unwrap_or_default();
     match word.to_str() {
         Some("run") => {
-            let (user, argv) = parse(args)?;
+            let parsed = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"));
+            let (user, argv) = parsed?;
             run(user, &argv)
         }
         Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),
@@ -92,42 +94,28 @@ fn start() -> Result<ExitCode> {
     }
 }
 
-/// A user and a group, by their numbers.
-type User = (u32, u32);
-
 /// Takes the options from in front of the command. The first word that is no option
 /// begins the command; `--` ends the options too.
 fn parse(mut args: impl Iterator<Item = OsString>) -> Result<(Option<User>, Vec<OsString>)> {
     let mut user = None;
     let mut first = args.next();
     while first.as_deref() == Some(OsStr::new("--user")) {
-        user = Some(split(&args.next().unwrap_or_default())?);
+        let value = args.next().unwrap_or_default();
+        user = Some(read_user(&value)?);
         first = args.next();
     }
     match first {
         Some(word) if word == "--" => first = args.next(),
         Some(word) if word.as_bytes().starts_with(b"-") => {
-            bail!("there is no option {}\n{USAGE}", word.to_string_lossy())
+            bail!("there is no option {}", word.to_string_lossy())
         }
         _ => {}
     }
     let argv: Vec<OsString> = first.into_iter().chain(args).collect();
     if argv.is_empty() {
-        bail!("expected `run` and a command\n{USAGE}");
+        bail!("expected `run` and a command");
     }
     Ok((user, argv))
-}
-
-/// Splits UID:GID. Without a GID the group has the user's number, as on most systems.
-fn split(user: &OsStr) -> Result<User> {
-    let user = user.to_str().unwrap_or_default();
-    let (uid, gid) = user.split_once(':').unwrap_or((user, user));
-    match (uid.parse(), gid.parse()) {
-        // For setuid(2) that is -1, and means nobody.
-        (Ok(u32::MAX), _) | (_, Ok(u32::MAX)) => bail!("there is no user or group {}", u32::MAX),
-        (Ok(uid), Ok(gid)) => Ok((uid, gid)),
-        _ => bail!("expected UID or UID:GID, in numbers, after --user\n{USAGE}"),
-    }
 }
 
 /// Starts `child` in namespaces of its own.
@@ -164,7 +152,7 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     make_mounts_private()?;
     enter_root()?;
     mount_proc()?;
-    drop_capabilities()?;
+    sets::drop_capabilities(KEPT.iter().map(|(_, number)| 1 << number).sum())?;
     let mut command = Command::new(&argv[0]);
     become_user(&mut command)?;
     command::execute(
@@ -217,77 +205,6 @@ fn mount_proc() -> Result<()> {
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
 }
 
-/// Takes all capabilities but those in `KEPT` away, from us and from all that we start.
-fn drop_capabilities() -> Result<()> {
-    let kept = KEPT.iter().map(|(_, number)| 1 << number).sum();
-    // This takes CAP_SETPCAP, and so comes first.
-    limit_bounding_set(kept)?;
-    limit_own_sets(kept)?;
-    // And a file that is setuid, or has capabilities, gives none to who executes it.
-    set_no_new_privs().context("set no_new_privs")
-}
-
-/// Takes capabilities out of the bounding set: the most that execve(2) ever gives. When root
-/// executes a program, it gives all of that, whatever root had left before.
-fn limit_bounding_set(kept: u64) -> Result<()> {
-    for number in (0..u64::BITS).filter(|number| kept & (1 << number) == 0) {
-        let number = libc::c_ulong::from(number);
-        #[expect(unsafe_code, reason = "nix has no function for it")]
-        // SAFETY: with this option prctl(2) takes a number, and touches no memory.
-        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) };
-        match Errno::result(result) {
-            // The kernel knows no capability of this number, and none of a higher one.
-            Err(Errno::EINVAL) => break,
-            result => result.with_context(|| format!("drop capability {number}"))?,
-        };
-    }
-    Ok(())
-}
-
-/// The first argument of capget(2) and capset(2): a pid of 0 is the caller.
-#[repr(C)]
-struct Header {
-    version: u32,
-    pid: i32,
-}
-
-/// Their second one: 32 of the bits of each set.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Sets {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-/// `_LINUX_CAPABILITY_VERSION_3`, which has room for 64 capabilities.
-const VERSION_3: u32 = 0x2008_0522;
-
-/// Takes capabilities away from this process: those in force, those it may put in force
-/// again, and those that would outlive execve(2) beside the bounding set.
-fn limit_own_sets(kept: u64) -> Result<()> {
-    let header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
-    let mut sets = [Sets::default(); 2];
-    #[expect(unsafe_code, reason = "nix has no function for it")]
-    // SAFETY: in version 3, capget(2) writes to two such structures. Both have the layout
-    // that the kernel gives them, and outlive the call.
-    let result = unsafe { libc::syscall(libc::SYS_capget, &header, &mut sets) };
-    Errno::result(result).context("get the capabilities")?;
-    for (set, kept) in sets.iter_mut().zip([kept as u32, (kept >> 32) as u32]) {
-        set.effective &= kept;
-        set.permitted &= kept;
-        set.inheritable = 0;
-    }
-    #[expect(unsafe_code, reason = "nix has no function for it")]
-    // SAFETY: capset(2) reads what capget(2) has written.
-    let result = unsafe { libc::syscall(libc::SYS_capset, &header, &sets) };
-    Errno::result(result).context("set the capabilities")?;
-    Ok(())
-}
-
 /// Lets the command be another user, who has no capabilities at all.
 ///
 /// Between fork and exec, `Command` calls setgid(2), setgroups(2) with no group, and last
@@ -296,32 +213,9 @@ fn limit_own_sets(kept: u64) -> Result<()> {
 fn become_user(command: &mut Command) -> Result<()> {
     let user = env::var_os(USER).unwrap_or_default();
     if !user.is_empty() {
-        let (uid, gid) = split(&user)?;
+        let (uid, gid) = read_user(&user)?;
         expect_user((uid, gid))?;
         command.uid(uid).gid(gid);
-    }
-    Ok(())
-}
-
-/// Fails unless the command can become this user. setuid(2) would tell that, too: in the
-/// command's process, where it would seem to be the command's fault.
-fn expect_user((uid, gid): User) -> Result<()> {
-    let read = |name| {
-        let path = format!("/proc/self/{name}");
-        fs::read_to_string(&path).with_context(|| format!("read {path}"))
-    };
-    // In each line the first ID inside, the first one outside, and how many there are.
-    let has =
-        |map: String, id: u32| {
-            map.lines().any(|line| {
-            let numbers = line.split_whitespace().map(|word| word.parse().unwrap_or(0));
-            let numbers: Vec<u64> = numbers.collect();
-            matches!(numbers[..], [first, _, count] if (first..first + count).contains(&id.into()))
-        })
-        };
-    let is_known = has(read("uid_map")?, uid) && has(read("gid_map")?, gid);
-    if !is_known || read("setgroups")? == "deny\n" {
-        bail!("be user {uid} and group {gid}: this user namespace has no other than its own");
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 //!
 //! Read: cgroups(7), and `admin-guide/cgroup-v2.rst` in the kernel's documentation.
 
+#[path = "memory/amount.rs"]
+mod amount;
 #[path = "memory/cgroup.rs"]
 mod cgroup;
 #[path = "../src/command.rs"]
@@ -20,7 +22,7 @@ use std::os::unix::fs::chroot;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
@@ -60,7 +62,8 @@ fn start() -> Result<ExitCode> {
     let word = args.next().unwrap_or_default();
     match word.to_str() {
         Some("run") => {
-            let (limits, argv) = parse(args)?;
+            let parsed = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"));
+            let (limits, argv) = parsed?;
             run(&limits, &argv)
         }
         Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),
@@ -87,45 +90,29 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Result<(Limits, Vec<OsStri
         let value = args.next().unwrap_or_default();
         let value = value.to_str().unwrap_or_default();
         match option {
-            "--memory" => limits.memory = Some(bytes(value)?),
-            _ => limits.cpus = Some(cpus(value)?),
+            "--memory" => {
+                let bytes = amount::bytes(value);
+                limits.memory = Some(bytes.context("expected a size such as 64M after --memory")?);
+            }
+            _ => {
+                let cpus = amount::cpus(value);
+                limits.cpus = Some(cpus.context("expected a number such as 0.5 after --cpus")?);
+            }
         }
         first = args.next();
     }
     match first {
         Some(word) if word == "--" => first = args.next(),
         Some(word) if word.as_bytes().starts_with(b"-") => {
-            bail!("there is no option {}\n{USAGE}", word.to_string_lossy())
+            bail!("there is no option {}", word.to_string_lossy())
         }
         _ => {}
     }
     let argv: Vec<OsString> = first.into_iter().chain(args).collect();
     if argv.is_empty() {
-        bail!("expected `run` and a command\n{USAGE}");
+        bail!("expected `run` and a command");
     }
     Ok((limits, argv))
-}
-
-/// Reads a size: a number of bytes, or of K, M or G, each 1024 times the one before.
-fn bytes(text: &str) -> Result<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        _ => 0,
-    };
-    let bytes = digits.parse().ok().and_then(|n: u64| n.checked_mul(unit));
-    let bytes = bytes.filter(|bytes| *bytes > 0);
-    bytes.with_context(|| format!("expected a size such as 64M after --memory\n{USAGE}"))
-}
-
-/// Reads a number of processors. The kernel gives out a thousandth of a second at least.
-fn cpus(text: &str) -> Result<f64> {
-    let cpus = text.parse().ok();
-    let cpus = cpus.filter(|cpus| (0.01..=10_000.0).contains(cpus));
-    cpus.with_context(|| format!("expected a number such as 0.5 after --cpus\n{USAGE}"))
 }
 
 /// Starts `child` in namespaces of its own.

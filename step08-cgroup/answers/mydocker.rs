@@ -1,11 +1,14 @@
 //! An answer to the exercise `mydocker`: all of it in one.
 //!
 //! What the steps and the other exercises add one by one, in one program, with a cgroup
-//! namespace too. Each part is a module, and most of its lines stand in an answer before.
+//! namespace too. Each part is a module. Those of this step's answers are theirs; what an
+//! earlier step's answer has is copied forward, as the steps are.
 //! Leaves out: images, networks, and a process that stays when the terminal is closed.
 //!
 //! Read: namespaces(7), cgroups(7), capabilities(7), and `docker run --help`.
 
+#[path = "memory/amount.rs"]
+mod amount;
 #[path = "mydocker/capabilities.rs"]
 mod capabilities;
 #[path = "memory/cgroup.rs"]
@@ -13,6 +16,8 @@ mod capabilities;
 mod cgroup;
 #[path = "mydocker/dev.rs"]
 mod dev;
+#[path = "seccomp/filter.rs"]
+mod filter;
 #[path = "mydocker/gate.rs"]
 mod gate;
 #[path = "../src/hierarchy.rs"]
@@ -31,9 +36,11 @@ mod options;
 mod process;
 #[path = "mydocker/root.rs"]
 mod root;
-#[path = "mydocker/seccomp.rs"]
-mod seccomp;
-#[path = "mydocker/user.rs"]
+#[path = "mydocker/rootless.rs"]
+mod rootless;
+#[path = "capabilities/sets.rs"]
+mod sets;
+#[path = "capabilities/user.rs"]
 mod user;
 #[path = "mydocker/volume.rs"]
 mod volume;
@@ -93,7 +100,7 @@ fn run(options: &Options) -> Result<u8> {
     }
     if options.rootless {
         // Before that, `child` is nobody, and may do nothing.
-        user::map_ids(pid)?;
+        rootless::map_ids(pid)?;
     }
     // This may take long, if the file is a FIFO, and a signal may end us meanwhile. So it
     // comes before the cgroup, which would be left behind.
@@ -132,13 +139,15 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     env::set_current_dir(&options.workdir)
         .with_context(|| format!("change directory to {}", options.workdir.display()))?;
     if let Some(user) = options.user {
-        process::expect_user(user)?;
+        user::expect_user(user)?;
     }
     // All that takes capabilities is done: mounts, names, interfaces.
-    capabilities::drop_capabilities(options.capabilities())?;
+    if options.capabilities() != capabilities::ALL {
+        sets::drop_capabilities(options.capabilities())?;
+    }
     // Last, since the filter refuses us too what we have done above.
     if options.seccomp {
-        seccomp::refuse_system_calls()?;
+        filter::refuse_system_calls()?;
     }
     init::execute(&mut process::command(options), options.verbose)
 }

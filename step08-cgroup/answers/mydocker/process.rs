@@ -3,7 +3,6 @@
 //! Read: clone(2), fifo(7), environ(7).
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
@@ -18,7 +17,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, close};
 
 use crate::init;
-use crate::options::{Options, User};
+use crate::options::Options;
 
 /// What a refusal is about: EPERM, or ENOSPC at a limit.
 pub const MAKE_NAMESPACES: &str = "make namespaces (takes root or --rootless, and room in \
@@ -53,12 +52,12 @@ pub fn clone_child(namespaces: CloneFlags, start: CloneCb) -> Result<Pid> {
 
 /// Writes the container's PID on the host to `file`. If that is a FIFO, this waits until
 /// somebody reads it.
-pub fn write_pid(pid: Pid, file: &OsStr) -> Result<()> {
+pub fn write_pid(pid: Pid, file: &Path) -> Result<()> {
     // There is no command yet that would have to be told of a signal. So let one end us:
     // then the gate never opens, and `child` ends too.
     SigSet::all().thread_unblock().context("unblock signals")?;
     fs::write(file, format!("{pid}\n"))
-        .with_context(|| format!("write the PID to {}", file.to_string_lossy()))?;
+        .with_context(|| format!("write the PID to {}", file.display()))?;
     init::block_signals()
 }
 
@@ -83,29 +82,6 @@ pub fn close_inherited() -> Result<()> {
         } else if Path::new(&format!("/proc/self/fd/{number}")).is_dir() {
             bail!("descriptor {number} is a folder of the host, and so a way out");
         }
-    }
-    Ok(())
-}
-
-/// Fails unless the command can become this user. setuid(2) would tell that, too: in the
-/// command's process, where it would seem to be the command's fault.
-pub fn expect_user((uid, gid): User) -> Result<()> {
-    let read = |name| {
-        let path = format!("/proc/self/{name}");
-        fs::read_to_string(&path).with_context(|| format!("read {path}"))
-    };
-    // In each line the first ID inside, the first one outside, and how many there are.
-    let has =
-        |map: String, id: u32| {
-            map.lines().any(|line| {
-            let numbers = line.split_whitespace().map(|word| word.parse().unwrap_or(0));
-            let numbers: Vec<u64> = numbers.collect();
-            matches!(numbers[..], [first, _, count] if (first..first + count).contains(&id.into()))
-        })
-        };
-    let is_known = has(read("uid_map")?, uid) && has(read("gid_map")?, gid);
-    if !is_known || read("setgroups")? == "deny\n" {
-        bail!("be user {uid} and group {gid}: this user namespace has no other than its own");
     }
     Ok(())
 }

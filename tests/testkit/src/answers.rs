@@ -356,8 +356,8 @@ pub fn says_that_it_has_to_be_readable(
 pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
     let long = "x".repeat(65);
     for (options, words) in [
-        (&["--=x"][..], "`--=x`"),
-        (&["--="], "`--=`"),
+        (&["--=x"][..], "'--'"),
+        (&["--="], "'--'"),
         (&["-"], "`-`"),
         (&["--memory", "1"], "6M at least"),
         (&["--memory", "0"], "6M at least"),

@@ -8,7 +8,6 @@ const KEPT: &[(&str, u32)] = &[
     ("DAC_OVERRIDE", 1),
     ("FOWNER", 3),
     ("FSETID", 4),
-    // `child` is root, and passes signals on to the command, which may be somebody else.
     ("KILL", 5),
     ("SETGID", 6),
     ("SETUID", 7),

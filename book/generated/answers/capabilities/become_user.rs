@@ -6,7 +6,7 @@
 fn become_user(command: &mut Command) -> Result<()> {
     let user = env::var_os(USER).unwrap_or_default();
     if !user.is_empty() {
-        let (uid, gid) = split(&user)?;
+        let (uid, gid) = read_user(&user)?;
         expect_user((uid, gid))?;
         command.uid(uid).gid(gid);
     }

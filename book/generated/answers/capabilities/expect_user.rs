@@ -1,6 +1,6 @@
 /// Fails unless the command can become this user. setuid(2) would tell that, too: in the
 /// command's process, where it would seem to be the command's fault.
-fn expect_user((uid, gid): User) -> Result<()> {
+pub fn expect_user((uid, gid): User) -> Result<()> {
     let read = |name| {
         let path = format!("/proc/self/{name}");
         fs::read_to_string(&path).with_context(|| format!("read {path}"))

@@ -22,13 +22,15 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     env::set_current_dir(&options.workdir)
         .with_context(|| format!("change directory to {}", options.workdir.display()))?;
     if let Some(user) = options.user {
-        process::expect_user(user)?;
+        user::expect_user(user)?;
     }
     // All that takes capabilities is done: mounts, names, interfaces.
-    capabilities::drop_capabilities(options.capabilities())?;
+    if options.capabilities() != capabilities::ALL {
+        sets::drop_capabilities(options.capabilities())?;
+    }
     // Last, since the filter refuses us too what we have done above.
     if options.seccomp {
-        seccomp::refuse_system_calls()?;
+        filter::refuse_system_calls()?;
     }
     init::execute(&mut process::command(options), options.verbose)
 }

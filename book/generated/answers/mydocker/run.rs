@@ -12,7 +12,7 @@ fn run(options: &Options) -> Result<u8> {
     }
     if options.rootless {
         // Before that, `child` is nobody, and may do nothing.
-        user::map_ids(pid)?;
+        rootless::map_ids(pid)?;
     }
     // This may take long, if the file is a FIFO, and a signal may end us meanwhile. So it
     // comes before the cgroup, which would be left behind.

@@ -1,6 +1,6 @@
 /// Puts a filter in front of all system calls, ours too. It stays across fork and execve,
 /// and nobody can take it away.
-fn refuse_system_calls() -> Result<()> {
+pub fn refuse_system_calls() -> Result<()> {
     // Else a filter takes CAP_SYS_ADMIN: with one, a setuid program could be made to believe
     // that its setuid(2) had worked.
     set_no_new_privs().context("set no_new_privs")?;
