@@ -7,7 +7,7 @@
 //! apt-get install --no-install-recommends gcc hyperfine strace     # it takes these
 //! apt-get install --no-install-recommends bubblewrap crun runc musl-tools     # if here, timed
 //! cargo bench
-//! cargo bench -- --page     # also writes cost.md and cost.svg in book/src/reference
+//! cargo bench -- --page     # also writes book/generated/cost.md
 //! ```
 //!
 //! - Everything is measured against `limit.c`: the same system calls, and little else.
@@ -84,10 +84,8 @@ fn start() -> Result<()> {
     writeln!(io::stdout(), "{text}").context("print the result")?;
     // Cargo adds `--bench`, and a filter would name benches: there is but one.
     if env::args().any(|arg| arg == "--page") {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/reference");
-        fs::create_dir_all(&folder).context("make book/src/reference")?;
-        write_whole(&folder.join("cost.md"), &text).context("write cost.md")?;
-        write_whole(&folder.join("cost.svg"), &report.picture()).context("write cost.svg")?;
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/generated/cost.md");
+        write_whole(&page, &text).context("write cost.md")?;
     }
     Ok(())
 }

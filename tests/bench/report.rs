@@ -1,4 +1,4 @@
-//! The page `book/src/reference/cost.md` and its picture.
+//! The page `book/generated/cost.md`, with its picture.
 
 use std::fmt::Write;
 use std::fs;
@@ -81,12 +81,13 @@ impl Report {
         write!(
             text,
             "# What a container costs\n\n\
-             `cargo bench -- --page` measured this and wrote this page and its picture, on {}.\n\n\
+             `cargo bench -- --page` measured this and wrote this page, on {}.\n\n\
              There `true` takes {:.2} ms by itself, and {:.2} ms in a container of step 8.\n\n\
-             ![Milliseconds from the call to the end, by program](cost.svg)\n\n",
+             {}\n",
             setting()?,
             self.steps[0].median(),
             self.ours(),
+            self.picture(),
         )?;
         for section in [
             self.in_a_row(),
@@ -303,7 +304,7 @@ impl Report {
     }
 
     /// A bar for each program, up to the median, and a line over its middle half.
-    pub fn picture(&self) -> String {
+    fn picture(&self) -> String {
         let longest = self.programs.iter().map(|(_, times)| times.part(0.75));
         let scale = 325.0 / longest.fold(f64::MIN_POSITIVE, f64::max);
         let height = 20 + 26 * self.programs.len();

@@ -50,10 +50,14 @@ pub struct Page {
 
 /// All pages, and the summary.
 pub fn pages() -> Result<Vec<Page>> {
-    let folder = top().join("book/src");
-    let paths = files(&folder, ".md")?.into_iter();
+    pages_in(&top().join("book/src"))
+}
+
+/// All pages below a folder.
+pub fn pages_in(folder: &Path) -> Result<Vec<Page>> {
+    let paths = files(folder, ".md")?.into_iter();
     let pages = paths.map(|path| {
-        let name = path.strip_prefix(&folder)?.to_string_lossy().into_owned();
+        let name = path.strip_prefix(folder)?.to_string_lossy().into_owned();
         let text = read(&path)?;
         Ok(Page { name, path, text })
     });
