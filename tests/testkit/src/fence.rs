@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use course::{GIVEN_UP, SLOWNESS};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -33,7 +34,7 @@ use nix::unistd::{Pid, setsid};
 
 use crate::guard::{self, Guard};
 use crate::host::{self, NEEDS_ROOT};
-use crate::variables::{self, CONTAINER, ROOTFS, SLOWNESS};
+use crate::variables::{self, CONTAINER, ROOTFS};
 
 /// In the environment: what the process inside is to ask.
 const QUESTION: &str = "TESTKIT_QUESTION";
@@ -80,7 +81,7 @@ pub fn ask(
 ) -> Result<()> {
     if counts && WAITS.load(Ordering::SeqCst) >= PATIENCE {
         return Err(anyhow!(
-            "not asked: {PATIENCE} tests have waited in vain for the program to go on or to end"
+            "{GIVEN_UP}{PATIENCE} tests have waited in vain for the program to go on or to end"
         ));
     }
     let question = question.to_owned();

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use course::SLOWNESS;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -27,7 +28,7 @@ use tempfile::TempDir;
 use crate::fence;
 use crate::guard::{self, Guard};
 use crate::mountinfo::{self, Mount};
-use crate::variables::{self, SLOWNESS};
+use crate::variables;
 
 /// The hostname outside the container.
 pub const HOSTNAME: &str = "outside";

@@ -20,9 +20,6 @@ pub const CONTAINER: &str = "CONTAINER";
 /// The root filesystem for it.
 pub const ROOTFS: &str = "ROOTFS";
 
-/// How many times slower than the author's this machine is.
-pub const SLOWNESS: &str = "TEST_SLOWNESS";
-
 /// Cargo's environment, if ours has been cleared.
 static CARGOS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 

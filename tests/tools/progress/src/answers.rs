@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use course::GIVEN_UP;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -26,7 +27,7 @@ pub enum Verdict {
     NotAsked(String),
     /// It is part of a project, which is asked by its name only.
     Skipped,
-    /// The time was over.
+    /// The time was over, or the program hangs.
     NoAnswer,
 }
 
@@ -170,7 +171,7 @@ fn read(question: &Question, log: &str) -> Topic {
     let verdict = |name: &str| match results.get(name) {
         _ if question.skip.iter().any(|start| name.starts_with(start)) => Verdict::Skipped,
         Some(&"ok") => Verdict::Passed,
-        Some(&"FAILED") => why_not_asked(name, failures).map_or(Verdict::Failed, Verdict::NotAsked),
+        Some(&"FAILED") => failed(report_of(name, failures)),
         _ => Verdict::NoAnswer,
     };
     let trials = question.names.iter().map(|name| Trial {
@@ -185,12 +186,15 @@ fn read(question: &Question, log: &str) -> Topic {
     }
 }
 
-/// Says why a test that failed has not even begun, if that is so: the testkit could not make
-/// a host for the program.
-fn why_not_asked(name: &str, failures: &str) -> Option<String> {
-    let line = report_of(name, failures).lines().next()?;
-    let is_of_the_host = HOST_FAILURES.iter().any(|start| line.starts_with(start));
-    is_of_the_host.then(|| line.to_owned())
+/// What it means that a test has failed. Maybe it has not even begun: the testkit could not
+/// make a host for the program, or has given up a program that hangs.
+fn failed(report: &str) -> Verdict {
+    let line = report.lines().next().unwrap_or_default();
+    match HOST_FAILURES.iter().any(|start| line.starts_with(start)) {
+        true => Verdict::NotAsked(line.to_owned()),
+        false if line.starts_with(GIVEN_UP) => Verdict::NoAnswer,
+        false => Verdict::Failed,
+    }
 }
 
 /// What a suite says below the name of a test that has failed.

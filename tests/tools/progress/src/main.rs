@@ -86,9 +86,9 @@ fn show(program: &Path) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_done)))
 }
 
-/// The tests take longer on a machine that is so many times slower.
+/// The tests take longer on a machine that is slower.
 fn slowed(limit: Duration) -> Duration {
-    let factor = env::var("TEST_SLOWNESS")
+    let factor = env::var(course::SLOWNESS)
         .ok()
         .and_then(|factor| factor.parse().ok());
     limit * factor.unwrap_or(1)

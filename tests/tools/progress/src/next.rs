@@ -88,7 +88,11 @@ fn read_and_type(program: &Path, steps: &[Topic], step: &Topic, trial: &Trial) -
         .trim_start_matches("# ");
     let name = trial.name.rsplit("::").next().unwrap_or_default();
     let command = command(program, &step.step, name);
-    format!("\nRead next: {page}\n           {title}\nThe first failure in full:\n{command}")
+    let what = match trial.verdict {
+        Verdict::NoAnswer => "To ask that alone",
+        _ => "The first failure in full",
+    };
+    format!("\nRead next: {page}\n           {title}\n{what}:\n{command}")
 }
 
 fn cannot_ask(why: &str) -> String {

@@ -41,6 +41,7 @@ impl Paint {
         match topic.missing().next().map(|trial| &trial.verdict) {
             None => self.with(32, "✓"),
             Some(Verdict::NotAsked(_)) => self.pale("–"),
+            Some(Verdict::NoAnswer) => self.pale("…"),
             Some(_) => self.with(31, "✗"),
         }
     }
@@ -75,7 +76,7 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     }
     let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
     if find(&Verdict::NoAnswer).is_some() {
-        text += "…  The time was over before all was asked.\n";
+        text += "…  No answer: the time was over, or the program hangs.\n";
     }
     let is_half = |exercise: &&Topic| {
         let is_not_asked = |trial: &Trial| matches!(trial.verdict, Verdict::NotAsked(_));
@@ -101,11 +102,7 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
         Some(Verdict::Skipped) => "not asked",
         _ => {
             let count = format!("{passed} of {}", exercise.trials.len());
-            let mark = match exercise.has(&Verdict::NoAnswer) {
-                true => paint.pale("…"),
-                false => paint.mark(exercise),
-            };
-            return format!("{name:12}{count:>10}  {mark}");
+            return format!("{name:12}{count:>10}  {}", paint.mark(exercise));
         }
     };
     format!("{name:12}{}", paint.pale(&format!("{untried:>10}   ")))
@@ -137,7 +134,7 @@ fn remark(first: &Trial, more: usize) -> String {
     let what = match &first.verdict {
         Verdict::NotAsked(why) if why.contains("root") => return "needs root".into(),
         Verdict::NotAsked(_) => return "cannot be asked".into(),
-        Verdict::NoAnswer => "no answer in time: ",
+        Verdict::NoAnswer => "no answer: ",
         Verdict::Passed | Verdict::Failed | Verdict::Skipped => "",
     };
     let name = first.name.rsplit("::").next().unwrap_or_default();

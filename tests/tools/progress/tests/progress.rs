@@ -408,6 +408,31 @@ fn a_program_that_hangs_is_given_up() {
     assert_eq!(code(&output), Some(1));
 }
 
+#[test]
+fn no_answer_is_no_failure() {
+    let fake = Fake::new();
+    let tests = "lesson::names lesson::mounts";
+    let why = "not asked: 3 tests have waited in vain for the program to go on or to end";
+    fake.suite_with("step03_uts", tests, "mounts", why, ":");
+    // A suite that ends without a word.
+    fake.script(
+        "deps/step04_child-0123456789abcdef",
+        "[ $1 != --list ] || echo lesson::sets: test",
+    );
+    let output = fake.ask();
+    let stdout = text(&output.stdout);
+    for row in [
+        "step03-uts      1 of 2   …  no answer: mounts\n",
+        "step04-child    0 of 1   …  no answer: sets\n",
+        "\nNo exercise was tried, since a lesson has not ended.\n",
+        "\nTo ask that alone:\n  CONTAINER=",
+    ] {
+        assert!(stdout.contains(row), "no {row} in\n{stdout}");
+    }
+    assert!(!stdout.contains('✗'), "{stdout}");
+    assert_eq!(code(&output), Some(1));
+}
+
 fn start_hanging(fake: &Fake) -> Child {
     let mut command = fake.progress();
     let child = command
