@@ -59,15 +59,15 @@ fn start() -> Result<ExitCode> {
 }
 
 /// What `--volume` asks for.
-struct Volume<'a> {
-    host: &'a Path,
-    container: &'a Path,
+struct Volume {
+    host: PathBuf,
+    container: PathBuf,
     is_read_only: bool,
 }
 
 /// Takes the options from in front of the command. The first word that is no option
 /// begins the command; `--` ends the options too.
-fn parse(mut args: &[OsString]) -> Result<(Vec<Volume<'_>>, &[OsString])> {
+fn parse(mut args: &[OsString]) -> Result<(Vec<Volume>, &[OsString])> {
     let mut volumes = Vec::new();
     while args.first().is_some_and(|word| word == "--volume") {
         let volume = args.get(1).and_then(|text| split(text));
@@ -88,7 +88,7 @@ fn parse(mut args: &[OsString]) -> Result<(Vec<Volume<'_>>, &[OsString])> {
 }
 
 /// Splits HOST:CONTAINER[:ro].
-fn split(text: &OsStr) -> Option<Volume<'_>> {
+fn split(text: &OsStr) -> Option<Volume> {
     let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b':').collect();
     let (host, container, is_read_only) = match parts[..] {
         [host, container] => (host, container, false),
@@ -97,8 +97,8 @@ fn split(text: &OsStr) -> Option<Volume<'_>> {
     };
     let is_volume = !host.is_empty() && container.starts_with(b"/");
     is_volume.then(|| Volume {
-        host: Path::new(OsStr::from_bytes(host)),
-        container: Path::new(OsStr::from_bytes(container)),
+        host: OsStr::from_bytes(host).into(),
+        container: OsStr::from_bytes(container).into(),
         is_read_only,
     })
 }
@@ -155,8 +155,8 @@ fn make_mounts_private() -> Result<()> {
 
 /// Opens the folders of the host, while its paths still lead there.
 fn open_folders(volumes: &[Volume]) -> Result<Vec<OwnedFd>> {
-    let hosts = volumes.iter().map(|volume| volume.host);
-    let open = |host: &Path| {
+    let hosts = volumes.iter().map(|volume| &volume.host);
+    let open = |host: &PathBuf| {
         open(host, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
             .with_context(|| format!("open {} on the host", host.display()))
     };
@@ -204,7 +204,7 @@ fn mount_volumes(volumes: &[Volume], folders: Vec<OwnedFd>) -> Result<()> {
 
 /// Where a volume goes, without links: that path leads there also once it is mounted.
 fn place_of(volume: &Volume) -> Result<PathBuf> {
-    let place = fs::canonicalize(volume.container)
+    let place = fs::canonicalize(&volume.container)
         .with_context(|| format!("find {} in the container", volume.container.display()))?;
     // What is mounted on our root lies above us, unseen.
     if place == Path::new("/") || place.starts_with("/proc") {
@@ -216,7 +216,7 @@ fn place_of(volume: &Volume) -> Result<PathBuf> {
 
 /// Mounts a folder of the host in the container.
 ///
-/// This comes after chroot: a symbolic link in the root filesystem then leads where it leads
+/// This comes in the new root: a symbolic link in the root filesystem then leads where it leads
 /// for the command, and never to a file of the host. The way to the folder outside is its
 /// descriptor. Newer runtimes ask open_tree(2) for one that move_mount(2) can mount.
 fn mount_volume(volume: &Volume, folder: &OwnedFd, place: &Path) -> Result<()> {

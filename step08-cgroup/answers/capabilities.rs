@@ -19,13 +19,15 @@ mod user;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::iter;
 use std::os::unix::fs::chroot;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, anyhow, bail};
+use lexopt::Parser;
+use lexopt::prelude::*;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
@@ -96,26 +98,17 @@ fn start() -> Result<ExitCode> {
 
 /// Takes the options from in front of the command. The first word that is no option
 /// begins the command; `--` ends the options too.
-fn parse(mut args: impl Iterator<Item = OsString>) -> Result<(Option<User>, Vec<OsString>)> {
+fn parse(args: impl Iterator<Item = OsString>) -> Result<(Option<User>, Vec<OsString>)> {
     let mut user = None;
-    let mut first = args.next();
-    while first.as_deref() == Some(OsStr::new("--user")) {
-        let value = args.next().unwrap_or_default();
-        user = Some(read_user(&value)?);
-        first = args.next();
-    }
-    match first {
-        Some(word) if word == "--" => first = args.next(),
-        Some(word) if word.as_bytes().starts_with(b"-") => {
-            bail!("there is no option {}", word.to_string_lossy())
+    let mut words = Parser::from_args(args);
+    while let Some(word) = words.next()? {
+        match word {
+            Long("user") => user = Some(read_user(&words.value()?)?),
+            Value(word) => return Ok((user, iter::once(word).chain(words.raw_args()?).collect())),
+            other => return Err(other.unexpected().into()),
         }
-        _ => {}
     }
-    let argv: Vec<OsString> = first.into_iter().chain(args).collect();
-    if argv.is_empty() {
-        bail!("expected `run` and a command");
-    }
-    Ok((user, argv))
+    bail!("expected `run` and a command")
 }
 
 /// Starts `child` in namespaces of its own.

@@ -17,12 +17,14 @@ mod hierarchy;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::iter;
 use std::os::unix::fs::chroot;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, anyhow, bail};
+use lexopt::Parser;
+use lexopt::prelude::*;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
@@ -82,37 +84,20 @@ struct Limits {
 
 /// Takes the options from in front of the command. The first word that is no option
 /// begins the command; `--` ends the options too.
-fn parse(mut args: impl Iterator<Item = OsString>) -> Result<(Limits, Vec<OsString>)> {
+fn parse(args: impl Iterator<Item = OsString>) -> Result<(Limits, Vec<OsString>)> {
     let mut limits = Limits::default();
-    let mut first = args.next();
-    while let Some(option @ ("--memory" | "--cpus")) = first.as_ref().and_then(|word| word.to_str())
-    {
-        let value = args.next().unwrap_or_default();
-        let value = value.to_str().unwrap_or_default();
-        match option {
-            "--memory" => {
-                let bytes = amount::bytes(value);
-                limits.memory = Some(bytes.context("expected a size such as 64M after --memory")?);
+    let mut words = Parser::from_args(args);
+    while let Some(word) = words.next()? {
+        match word {
+            Long("memory") => limits.memory = Some(words.value()?.parse_with(amount::bytes)?),
+            Long("cpus") => limits.cpus = Some(words.value()?.parse_with(amount::cpus)?),
+            Value(word) => {
+                return Ok((limits, iter::once(word).chain(words.raw_args()?).collect()));
             }
-            _ => {
-                let cpus = amount::cpus(value);
-                limits.cpus = Some(cpus.context("expected a number such as 0.5 after --cpus")?);
-            }
+            other => return Err(other.unexpected().into()),
         }
-        first = args.next();
     }
-    match first {
-        Some(word) if word == "--" => first = args.next(),
-        Some(word) if word.as_bytes().starts_with(b"-") => {
-            bail!("there is no option {}", word.to_string_lossy())
-        }
-        _ => {}
-    }
-    let argv: Vec<OsString> = first.into_iter().chain(args).collect();
-    if argv.is_empty() {
-        bail!("expected `run` and a command");
-    }
-    Ok((limits, argv))
+    bail!("expected `run` and a command")
 }
 
 /// Starts `child` in namespaces of its own.

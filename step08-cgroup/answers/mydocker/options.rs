@@ -13,7 +13,7 @@ use nix::sched::CloneFlags;
 use crate::amount;
 use crate::capabilities;
 use crate::user::{User, read_user};
-use crate::volume::Volume;
+use crate::volume::{self, Volume};
 
 pub const USAGE: &str = "\
 usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
@@ -124,10 +124,14 @@ fn read(words: &mut Parser) -> Result<Options> {
             Long("rootless") => options.rootless = true,
             Long("overlay") => options.overlay = true,
             Long("host-root") => options.host_root = true,
-            Long("volume") => options.volumes.push(volume(&words.value()?)?),
+            Long("volume") => {
+                let volume = volume::split(&words.value()?);
+                let volume = volume.context("expected HOST:CONTAINER[:ro] after --volume")?;
+                options.volumes.push(volume);
+            }
             Long("network") => options.host_network = words.value()?.parse_with(is_host_network)?,
             Long("memory") => options.memory = Some(words.value()?.parse_with(memory)?),
-            Long("cpus") => options.cpus = Some(words.value()?.parse_with(cpus)?),
+            Long("cpus") => options.cpus = Some(words.value()?.parse_with(amount::cpus)?),
             Long("cap-drop") => options.dropped |= words.value()?.parse_with(capability)?,
             Long("cap-add") => options.added |= words.value()?.parse_with(capability)?,
             Long("seccomp") => options.seccomp = true,
@@ -175,24 +179,6 @@ fn variable(text: &OsStr) -> Result<(OsString, OsString)> {
     }
 }
 
-/// Splits HOST:CONTAINER[:ro].
-fn volume(text: &OsStr) -> Result<Volume> {
-    let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b':').collect();
-    let (host, container, is_read_only) = match parts[..] {
-        [host, container] => (host, container, false),
-        [host, container, b"ro"] => (host, container, true),
-        _ => (&b""[..], &b""[..], false),
-    };
-    if host.is_empty() || !container.starts_with(b"/") {
-        bail!("expected HOST:CONTAINER[:ro] after --volume");
-    }
-    Ok(Volume {
-        host: OsStr::from_bytes(host).into(),
-        container: OsStr::from_bytes(container).into(),
-        is_read_only,
-    })
-}
-
 fn is_host_network(text: &str) -> Result<bool> {
     match text {
         "host" => Ok(true),
@@ -203,12 +189,10 @@ fn is_host_network(text: &str) -> Result<bool> {
 
 /// In less memory a container is killed before it starts.
 fn memory(text: &str) -> Result<u64> {
-    let bytes = amount::bytes(text).filter(|bytes| *bytes >= 6 << 20);
-    bytes.context("expected a size such as 64M, and 6M at least, after --memory")
-}
-
-fn cpus(text: &str) -> Result<f64> {
-    amount::cpus(text).context("expected a number such as 0.5, and 0.01 at least, after --cpus")
+    match amount::bytes(text) {
+        Ok(bytes) if bytes >= 6 << 20 => Ok(bytes),
+        _ => bail!("expected a size such as 64M, and 6M at least, after --memory"),
+    }
 }
 
 fn capability(name: &str) -> Result<capabilities::Set> {

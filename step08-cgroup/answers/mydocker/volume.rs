@@ -2,7 +2,7 @@
 //!
 //! Read: mount(2) about MS_BIND and MS_REMOUNT, path_resolution(7), proc_pid_fd(5).
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -24,6 +24,22 @@ pub struct Volume {
     pub host: PathBuf,
     pub container: PathBuf,
     pub is_read_only: bool,
+}
+
+/// Splits HOST:CONTAINER[:ro].
+pub fn split(text: &OsStr) -> Option<Volume> {
+    let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b':').collect();
+    let (host, container, is_read_only) = match parts[..] {
+        [host, container] => (host, container, false),
+        [host, container, b"ro"] => (host, container, true),
+        _ => return None,
+    };
+    let is_volume = !host.is_empty() && container.starts_with(b"/");
+    is_volume.then(|| Volume {
+        host: OsStr::from_bytes(host).into(),
+        container: OsStr::from_bytes(container).into(),
+        is_read_only,
+    })
 }
 
 /// Opens the folders of the host, while its paths still lead there.

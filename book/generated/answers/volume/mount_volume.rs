@@ -1,6 +1,6 @@
 /// Mounts a folder of the host in the container.
 ///
-/// This comes after chroot: a symbolic link in the root filesystem then leads where it leads
+/// This comes in the new root: a symbolic link in the root filesystem then leads where it leads
 /// for the command, and never to a file of the host. The way to the folder outside is its
 /// descriptor. Newer runtimes ask open_tree(2) for one that move_mount(2) can mount.
 fn mount_volume(volume: &Volume, folder: &OwnedFd, place: &Path) -> Result<()> {
