@@ -5,10 +5,9 @@
 // this script a page says the same.
 
 (function () {
-    // As in the book's test, which types these lines; the second is that of a block that was
-    // not run where the book is made.
-    const prompts = /^((?:root@)?[a-z][a-z0-9-]*(?::[^ ]*)?[#$] )(.*)$/;
-    const otherPrompts = /^([#$] )(.*)$/;
+    // The prompts of lines that the book's test has typed, and those of lines that nobody has.
+    const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /;
+    const otherPrompts = /^[#$] /;
 
     function span(name, text) {
         const element = document.createElement('span');
@@ -33,9 +32,9 @@
         let inside = false;
         const lines = code.textContent.split('\n').map(line => {
             const whole = span('', '');
-            const found = line.match(pattern);
-            if (found) {
-                const [, prompt, text] = found;
+            const [prompt] = line.match(pattern) ?? [];
+            if (prompt) {
+                const text = line.slice(prompt.length);
                 inside = isInside(terminal, prompt, text);
                 whole.append(span('prompt', prompt), copyable(span('', text)));
             } else {
@@ -70,7 +69,7 @@
         if (element.matches('.language-console')) {
             if (hasTwo && !isSecond) element.classList.add('first');
             mark(element, prompts, isSecond ? 'second' : 'first');
-        } else if (element.matches('.language-text') && otherPrompts.test(element.textContent.split('\n')[0])) {
+        } else if (element.matches('.language-text') && otherPrompts.test(element.textContent)) {
             shells.unchecked = 0;
             mark(element, otherPrompts, 'unchecked');
         }

@@ -41,7 +41,8 @@ pub fn blocks(page: &str) -> Vec<Block> {
     blocks.collect()
 }
 
-static PROMPT: LazyLock<Regex> = LazyLock::new(|| {
+/// What a prompt looks like.
+pub static PROMPT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] ").expect("this is a regular expression")
 });
 

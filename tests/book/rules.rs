@@ -141,6 +141,14 @@ fn prose(page: &str) -> Result<Vec<(usize, String)>> {
     Ok(texts.collect())
 }
 
+/// The script that tells apart what is typed knows a prompt as we do.
+pub fn a_reader_sees_the_same_prompts() -> Result<()> {
+    let script = read(&top().join("book/transcripts.js"))?;
+    let pattern = format!("/{}/", console::PROMPT.as_str());
+    ensure!(script.contains(&pattern), "transcripts.js lacks {pattern}");
+    Ok(())
+}
+
 /// Cargo.toml says where the repository is, and so do others.
 pub fn the_address_is_one() -> Result<()> {
     let manifest = read(&top().join("Cargo.toml"))?;
