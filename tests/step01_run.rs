@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         program: env!("CARGO_BIN_EXE_step01-run"),
         scratch: env!("CARGO_TARGET_TMPDIR"),
         own: checks![prints_the_command, executes_nothing],
+        answers: &[],
         wrong: &[],
     })
 }

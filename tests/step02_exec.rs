@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             shares_every_namespace,
             is_kept_from_the_files_of_this_machine
         ],
+        answers: &[],
         wrong: &[
             (
                 "fork-exec-ends-at-a-stop",

@@ -4,12 +4,13 @@
 use std::os::unix::fs::symlink;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use testkit::answers::{
     deletes_a_folder_without_root, keeps_what_the_image_has, refuses_a_folder_as_standard_input,
     refuses_a_link_to_mount_on, takes_the_hosts_root,
 };
 use testkit::checks;
+use testkit::contract::failure::expect;
 use testkit::program::Program;
 use testkit::suite::{self, Step};
 
@@ -25,9 +26,18 @@ fn main() -> ExitCode {
             takes_rootfs_in_the_current_folder_for_root,
             answers_take_the_hosts_root,
             pivot_root_refuses_a_link_to_mount_on,
-            pivot_root_refuses_a_folder_as_standard_input,
-            overlay_keeps_what_the_image_has,
-            overlay_deletes_a_folder_without_root
+        ],
+        answers: &[
+            (
+                "pivot-root",
+                &[],
+                checks![refuses_a_folder_as_standard_input],
+            ),
+            (
+                "overlay",
+                &[],
+                checks![keeps_what_the_image_has, deletes_a_folder_without_root],
+            ),
         ],
         wrong: &[
             ("escape-goes-along", "escape::reads_a_file_outside"),
@@ -62,7 +72,7 @@ fn has_a_rootfs_that_can_be_written_to(program: &Program) -> Result<()> {
 fn has_an_empty_proc(program: &Program) -> Result<()> {
     let ended = program.run(&["ps"]).end()?;
     ended.complains(&["mount -t proc proc /proc"])?;
-    ended.expected("an exit status other than 0", ended.code() != 0)?;
+    ended.fails()?;
     Ok(())
 }
 
@@ -73,11 +83,7 @@ fn mounts_reach_the_host(program: &Program) -> Result<()> {
         .end()?
         .exits(0)?;
     let now = program.host.snapshot()?;
-    ensure!(
-        now != before,
-        "expected: a new mount on the host\nseen:     none"
-    );
-    Ok(())
+    expect(now != before, "a new mount on the host", "none")
 }
 
 fn takes_rootfs_in_the_current_folder_for_root(program: &Program) -> Result<()> {
@@ -96,22 +102,10 @@ fn takes_rootfs_in_the_current_folder_for_root(program: &Program) -> Result<()> 
 }
 
 fn answers_take_the_hosts_root(program: &Program) -> Result<()> {
-    takes_the_hosts_root(program, "overlay", &[])?;
-    takes_the_hosts_root(program, "pivot-root", &[])
+    takes_the_hosts_root(&program.answer("overlay", &[]))?;
+    takes_the_hosts_root(&program.answer("pivot-root", &[]))
 }
 
 fn pivot_root_refuses_a_link_to_mount_on(program: &Program) -> Result<()> {
-    refuses_a_link_to_mount_on(program, "pivot-root", &["proc"])
-}
-
-fn pivot_root_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
-    refuses_a_folder_as_standard_input(program, "pivot-root")
-}
-
-fn overlay_keeps_what_the_image_has(program: &Program) -> Result<()> {
-    keeps_what_the_image_has(program, "overlay", &[])
-}
-
-fn overlay_deletes_a_folder_without_root(program: &Program) -> Result<()> {
-    deletes_a_folder_without_root(program, "overlay", &[])
+    refuses_a_link_to_mount_on(&program.answer("pivot-root", &[]), &["proc"])
 }

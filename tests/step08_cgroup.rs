@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use testkit::answers::{
     deletes_a_folder_without_root, does_not_blame_the_command,
@@ -20,10 +20,12 @@ use testkit::answers::{
     takes_the_hosts_root,
 };
 use testkit::checks;
-use testkit::dependable::{EXECUTED, IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
-use testkit::host::eventually;
+use testkit::contract::failure::expect;
+use testkit::dependable::{IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
+use testkit::kernelfiles::cgroup::words;
 use testkit::own::start_with_a_silent_child;
-use testkit::program::{Program, Running};
+use testkit::patience::until;
+use testkit::program::{EXECUTED, Program, Running, STARTED};
 use testkit::suite::{self, Step};
 
 fn main() -> ExitCode {
@@ -47,20 +49,44 @@ fn main() -> ExitCode {
             tries_again_to_remove_a_cgroup_that_is_busy,
             tells_which_cgroup_it_cannot_remove,
             mydocker_never_outlives_run,
-            mydocker_refuses_a_folder_as_standard_input,
-            mydocker_ends_as_the_command_if_nobody_can_be_told,
-            mydocker_refuses_a_volume_without_effect,
-            mydocker_keeps_what_a_mount_forbids,
-            mydocker_takes_along_what_is_mounted_below,
-            mydocker_refuses_a_user_that_cannot_be,
-            capabilities_refuses_a_user_that_cannot_be,
-            mydocker_keeps_what_the_image_has,
-            mydocker_deletes_a_folder_without_root,
-            mydocker_refuses_what_an_option_cannot_mean,
             answers_refuse_what_reaches_beyond,
-            mydocker_does_not_blame_the_command,
-            mydocker_says_that_it_has_to_be_readable,
-            mydocker_says_that_memory_is_short
+        ],
+        answers: &[
+            (
+                "mydocker",
+                &[],
+                checks![
+                    refuses_a_folder_as_standard_input,
+                    refuses_a_volume_without_effect,
+                    keeps_what_a_mount_forbids,
+                    takes_along_what_is_mounted_below,
+                    refuses_a_user_that_cannot_be,
+                    refuses_what_an_option_cannot_mean,
+                    does_not_blame_the_command,
+                    says_that_memory_is_short
+                ],
+            ),
+            (
+                "mydocker",
+                &["--verbose"],
+                checks![ends_as_the_command_if_nobody_can_be_told],
+            ),
+            (
+                "mydocker",
+                &["--overlay"],
+                checks![keeps_what_the_image_has],
+            ),
+            (
+                "mydocker",
+                &["--rootless"],
+                checks![says_that_it_has_to_be_readable],
+            ),
+            (
+                "mydocker",
+                &["--rootless", "--overlay"],
+                checks![deletes_a_folder_without_root],
+            ),
+            ("capabilities", &[], checks![refuses_a_user_that_cannot_be]),
         ],
         wrong: &[
             ("memory-after-the-start", "memory::kills_a_greedy_process"),
@@ -90,16 +116,11 @@ fn has_child_and_the_command_in_its_cgroup(program: &Program) -> Result<()> {
     let running = program.run(&["sleep", "1000"]).start()?;
     let command = program.host.find_process(&["sleep", "1000"])?;
     let cgroup = program.host.cgroup_of(command)?;
-    let procs = fs::read_to_string(cgroup.join("cgroup.procs")).context("read cgroup.procs")?;
-    let pids: Vec<i32> = procs
-        .lines()
-        .map(|pid| Ok(pid.parse()?))
-        .collect::<Result<_>>()?;
-    ensure!(
-        pids.len() == 2 && pids.contains(&command) && !pids.contains(&running.pid()),
-        "expected: `child` and the command, process {command}, and not `run`\nseen:     {pids:?}"
-    );
-    Ok(())
+    let pids = words(&cgroup, "cgroup.procs");
+    let has = |pid: i32| pids.contains(&pid.to_string());
+    let holds = pids.len() == 2 && has(command) && !has(running.pid());
+    let what = format!("`child` and the command, process {command}, and not `run`");
+    expect(holds, what, format_args!("{pids:?}"))
 }
 
 fn shares_its_cgroup_with_nobody(program: &Program) -> Result<()> {
@@ -108,16 +129,15 @@ fn shares_its_cgroup_with_nobody(program: &Program) -> Result<()> {
     program.host.find_process(&["sleep", "1001"])?;
     program.host.find_process(&["sleep", "1002"])?;
     let cgroups = program.host.cgroups();
-    ensure!(
+    expect(
         cgroups.len() == 2,
-        "expected: two cgroups\nseen:     {cgroups:?}"
-    );
-    Ok(())
+        "two cgroups",
+        format_args!("{cgroups:?}"),
+    )
 }
 
 fn is_not_disturbed_by_a_cgroup_that_sigkill_left(program: &Program) -> Result<()> {
-    let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
-    running.wait_for("started")?;
+    let mut running = program.run_shell(STARTED).started()?;
     running.signal(Signal::SIGKILL)?;
     running.end()?.exits(137)?;
     program
@@ -126,42 +146,36 @@ fn is_not_disturbed_by_a_cgroup_that_sigkill_left(program: &Program) -> Result<(
         .exits(0)?
         .prints("hello")?;
     let cgroups = program.host.cgroups();
-    ensure!(
-        cgroups.len() == 1,
-        "expected: the cgroup that nobody was left to remove, and no other\nseen:     {cgroups:?}"
-    );
-    Ok(())
+    let what = "the cgroup that nobody was left to remove, and no other";
+    expect(cgroups.len() == 1, what, format_args!("{cgroups:?}"))
 }
 
 fn mydocker_takes_the_hosts_root(program: &Program) -> Result<()> {
-    takes_the_hosts_root(program, "mydocker", &[])?;
-    takes_the_hosts_root(program, "mydocker", &["--overlay"])
+    takes_the_hosts_root(&program.answer("mydocker", &[]))?;
+    takes_the_hosts_root(&program.answer("mydocker", &["--overlay"]))
 }
 
 fn it_and_answers_refuse_a_link_to_mount_on(program: &Program) -> Result<()> {
     for name in ["step08-cgroup", "memory", "capabilities", "seccomp"] {
-        refuses_a_link_to_mount_on(program, name, &["proc"])?;
+        refuses_a_link_to_mount_on(&program.answer(name, &[]), &["proc"])?;
     }
-    refuses_a_link_to_mount_on(program, "mydocker", &["proc", "dev", "tmp"])
+    refuses_a_link_to_mount_on(&program.answer("mydocker", &[]), &["proc", "dev", "tmp"])
 }
 
 /// In a PID namespace of its own each of them is PID 1, as PIDs come round again.
 fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> {
     let in_namespace = ["unshare", "--pid", "--fork", "--kill-child"];
-    let call = program.run_shell("echo started; exec sleep 1000");
-    let mut running = call.with_prefix(&in_namespace).start()?;
-    running.wait_for("started")?;
+    let call = program.run_shell(STARTED);
+    let mut running = call.with_prefix(&in_namespace).started()?;
     running.signal(Signal::SIGKILL)?;
     running.end()?;
     let call = program.run(&["true"]).with_prefix(&in_namespace);
     call.end()?.exits(0)?;
     let cgroups = program.host.cgroups();
     let name = cgroups[0].file_name().unwrap_or_default().to_string_lossy();
-    ensure!(
-        cgroups.len() == 1 && name.starts_with("container-1-"),
-        "expected: container-1-…, left by SIGKILL\nseen:     {cgroups:?}"
-    );
-    Ok(())
+    let holds = cgroups.len() == 1 && name.starts_with("container-1-");
+    let what = "container-1-…, left by SIGKILL";
+    expect(holds, what, format_args!("{cgroups:?}"))
 }
 
 /// On cgroup v2 a cgroup has the controllers that its parent enables: here, none at first.
@@ -220,9 +234,8 @@ fn tells_what_it_takes_to_make_a_cgroup(program: &Program) -> Result<()> {
 
 /// Starts a container, and makes a cgroup in its cgroup, so that it cannot be removed.
 fn start_busy<'a>(program: &'a Program, prefix: &[&str]) -> Result<(Running<'a>, PathBuf)> {
-    let call = program.run_shell("echo started; exec sleep 1000");
-    let mut running = call.with_prefix(prefix).start()?;
-    running.wait_for("started")?;
+    let call = program.run_shell(STARTED);
+    let mut running = call.with_prefix(prefix).started()?;
     let cgroup = program
         .host
         .cgroup_of(program.host.find_process(&["sleep", "1000"])?)?;
@@ -234,8 +247,9 @@ fn start_busy<'a>(program: &'a Program, prefix: &[&str]) -> Result<(Running<'a>,
 
 fn tries_again_to_remove_a_cgroup_that_is_busy(program: &Program) -> Result<()> {
     let (running, busy) = start_busy(program, &[])?;
-    let only_run = || (program.host.processes() == [running.pid()]).then_some(());
-    eventually("the end of the container", only_run)?;
+    until("the end of the container", || {
+        program.host.processes() == [running.pid()]
+    })?;
     thread::sleep(Duration::from_millis(100));
     fs::remove_dir(busy).context("remove a cgroup")?;
     let ended = running.end()?;
@@ -260,23 +274,6 @@ fn tells_which_cgroup_it_cannot_remove(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn answers_refuse_what_reaches_beyond(program: &Program) -> Result<()> {
-    refuses_what_reaches_beyond(program, "seccomp", &[])?;
-    refuses_what_reaches_beyond(program, "mydocker", &["--seccomp"])
-}
-
-fn mydocker_does_not_blame_the_command(program: &Program) -> Result<()> {
-    does_not_blame_the_command(program, "mydocker")
-}
-
-fn mydocker_says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
-    says_that_it_has_to_be_readable(program, "mydocker", &["--rootless"])
-}
-
-fn mydocker_says_that_memory_is_short(program: &Program) -> Result<()> {
-    says_that_memory_is_short(program, "mydocker")
-}
-
 fn mydocker_never_outlives_run(program: &Program) -> Result<()> {
     let calls = [
         "prctl",
@@ -288,15 +285,12 @@ fn mydocker_never_outlives_run(program: &Program) -> Result<()> {
         "mount",
         "pivot_root",
     ];
-    never_outlives_run(program, "mydocker", &calls)
+    never_outlives_run(&program.answer("mydocker", &[]), &calls)
 }
 
-fn mydocker_refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
-    refuses_a_folder_as_standard_input(program, "mydocker")
-}
-
-fn mydocker_ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
-    ends_as_the_command_if_nobody_can_be_told(program, "mydocker", &["--verbose"])
+fn answers_refuse_what_reaches_beyond(program: &Program) -> Result<()> {
+    refuses_what_reaches_beyond(&program.answer("seccomp", &[]))?;
+    refuses_what_reaches_beyond(&program.answer("mydocker", &["--seccomp"]))
 }
 
 /// The step, and the answers that have `cgroup.rs` or their own.
@@ -329,7 +323,7 @@ fn makes_nothing_where_the_cgroups_are_covered(program: &Program) -> Result<()> 
             find \"$point\" -name \"container-$!-*\"; exit $status"
         );
         let call = program
-            .run(&["echo", "executed"])
+            .run(EXECUTED)
             .at(program.step.with_file_name(answer));
         let ended = call
             .with_prefix(&["unshare", "-m", "sh", "-c", &script])
@@ -364,36 +358,4 @@ fn finds_the_cgroups_by_any_name(program: &Program) -> Result<()> {
     let holds = ended.stdout.contains(&name);
     ended.exits(0)?.expected("a cgroup of its own", holds)?;
     program.host.expect_nothing_left()
-}
-
-fn mydocker_refuses_a_volume_without_effect(program: &Program) -> Result<()> {
-    refuses_a_volume_without_effect(program, "mydocker")
-}
-
-fn mydocker_keeps_what_a_mount_forbids(program: &Program) -> Result<()> {
-    keeps_what_a_mount_forbids(program, "mydocker")
-}
-
-fn mydocker_takes_along_what_is_mounted_below(program: &Program) -> Result<()> {
-    takes_along_what_is_mounted_below(program, "mydocker")
-}
-
-fn mydocker_refuses_a_user_that_cannot_be(program: &Program) -> Result<()> {
-    refuses_a_user_that_cannot_be(program, "mydocker")
-}
-
-fn capabilities_refuses_a_user_that_cannot_be(program: &Program) -> Result<()> {
-    refuses_a_user_that_cannot_be(program, "capabilities")
-}
-
-fn mydocker_keeps_what_the_image_has(program: &Program) -> Result<()> {
-    keeps_what_the_image_has(program, "mydocker", &["--overlay"])
-}
-
-fn mydocker_deletes_a_folder_without_root(program: &Program) -> Result<()> {
-    deletes_a_folder_without_root(program, "mydocker", &["--rootless", "--overlay"])
-}
-
-fn mydocker_refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
-    refuses_what_an_option_cannot_mean(program)
 }

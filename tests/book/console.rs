@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
-use testkit::host::scaled;
+use testkit::patience::scaled;
 
 use crate::laptop::{Laptop, Screen, Terminal};
 

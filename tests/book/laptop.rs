@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::sethostname;
 use rexpect::process::PtyProcess;
-use testkit::host::{Host, scaled};
+use testkit::host::Host;
+use testkit::patience::scaled;
 
 use crate::console::{is_prompt, prompt_of};
 use crate::sources::top;

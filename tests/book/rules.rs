@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use course::STEPS;
 use regex::Regex;
-use testkit::host::Patience;
+use testkit::patience::Patience;
 
 use crate::console;
 use crate::expect_fresh;

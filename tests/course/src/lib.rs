@@ -13,13 +13,6 @@ pub const STEPS: [&str; 8] = [
     "step08-cgroup",
 ];
 
-/// In the environment of a suite: how many times slower than the author's this machine is.
-/// Time limits are made for that.
-pub const SLOWNESS: &str = "TEST_SLOWNESS";
-
-/// So begins what a suite says of a test that it has not asked, since the program hangs.
-pub const GIVEN_UP: &str = "not asked: ";
-
 /// All exercises, in the order of the chapters. The name is also that of the program in its
 /// step's `answers`, of the page in `book/src/exercises`, and of the checks in the testkit.
 pub const EXERCISES: &[Exercise] = &[

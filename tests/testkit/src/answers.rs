@@ -3,33 +3,32 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use kernelfiles::process;
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::host::scaled;
-use crate::program::Program;
+use crate::patience::scaled;
+use crate::program::{EXECUTED, Program};
 
 /// Answers whose root filesystem may be the root that they have.
-pub fn takes_the_hosts_root(program: &Program, answer: &str, options: &[&str]) -> Result<()> {
-    let answer = program.step.with_file_name(answer);
-    let call = program.run_with(options, &["sh", "-c", "cd /.. && pwd && ls -d usr"]);
-    let ended = call.at(answer).with_env("ROOTFS", "/").end()?;
+pub fn takes_the_hosts_root(program: &Program) -> Result<()> {
+    let call = program.run(&["sh", "-c", "cd /.. && pwd && ls -d usr"]);
+    let ended = call.with_env("ROOTFS", "/").end()?;
     ended.exits(0)?.prints("/\nusr")?;
     program.host.expect_nothing_left()
 }
 
 /// Answers that mount something in the root filesystem: where that has a link, it would land
 /// elsewhere, or on top of `/`, where nobody sees it.
-pub fn refuses_a_link_to_mount_on(program: &Program, answer: &str, folders: &[&str]) -> Result<()> {
+pub fn refuses_a_link_to_mount_on(program: &Program, folders: &[&str]) -> Result<()> {
     let rootfs = program.make_rootfs(&[])?;
     let moved = rootfs.join("moved");
     for folder in folders {
@@ -38,7 +37,7 @@ pub fn refuses_a_link_to_mount_on(program: &Program, answer: &str, folders: &[&s
         for target in ["/", ".", "../tmp", "/dev", "dev/shm", "/usr"] {
             symlink(target, &place).context("make a link")?;
             let call = program.run(&["ls"]).with_env("ROOTFS", &rootfs);
-            let ended = call.at(program.step.with_file_name(answer)).end()?;
+            let ended = call.end()?;
             let path = format!("/{folder}");
             ended
                 .exits(125)?
@@ -51,8 +50,7 @@ pub fn refuses_a_link_to_mount_on(program: &Program, answer: &str, folders: &[&s
 }
 
 /// Answers with a gate: `run` is killed while `child` is held up at one system call or another.
-pub fn never_outlives_run(program: &Program, answer: &str, calls: &[&str]) -> Result<()> {
-    let answer = program.step.with_file_name(answer);
+pub fn never_outlives_run(program: &Program, calls: &[&str]) -> Result<()> {
     for call in calls {
         let delay = format!("inject={call}:delay_enter=400000");
         let strace = [
@@ -64,15 +62,15 @@ pub fn never_outlives_run(program: &Program, answer: &str, calls: &[&str]) -> Re
             "-e",
             &delay,
         ];
-        let sleep = program.run(&["sleep", "4711"]).at(answer.clone());
+        let sleep = program.run(&["sleep", "4711"]);
         let mut running = sleep.with_prefix(&strace).start()?;
         let tracer = running.pid();
         let run = running.wait_until("`run`, which strace has started", |_| {
             // strace also has children that are only to find out what it can do.
             let is_run = |pid: &i32| {
-                let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                words.starts_with(answer.as_os_str().as_bytes())
-                    && program.host.parent_of(*pid).is_ok_and(|p| p == tracer)
+                let words = process::argv(pid);
+                words.first().is_some_and(|word| *word == program.path)
+                    && process::parent(pid).is_ok_and(|parent| parent == tracer)
             };
             Ok(program.host.processes().into_iter().find(is_run))
         })?;
@@ -88,34 +86,30 @@ pub fn never_outlives_run(program: &Program, answer: &str, calls: &[&str]) -> Re
 }
 
 /// Answers that close what they have inherited: a folder they cannot close, they refuse.
-pub fn refuses_a_folder_as_standard_input(program: &Program, answer: &str) -> Result<()> {
+pub fn refuses_a_folder_as_standard_input(program: &Program) -> Result<()> {
     let open = ["sh", "-c", "exec </ && exec \"$@\"", "sh"];
     let call = program
         .run_shell("ls /proc/self/fd/0/home")
         .with_prefix(&open);
-    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    let ended = call.end()?;
     ended.exits(125)?.complains(&["descriptor 0", "folder"])?;
     Ok(())
 }
 
 /// Answers that tell something beside the command: if that cannot be written, the command
 /// goes on, and the exit status is its own.
-pub fn ends_as_the_command_if_nobody_can_be_told(
-    program: &Program,
-    answer: &str,
-    options: &[&str],
-) -> Result<()> {
+pub fn ends_as_the_command_if_nobody_can_be_told(program: &Program) -> Result<()> {
     let full = ["sh", "-c", "exec 2>/dev/full && exec \"$@\"", "sh"];
     for (command, code) in [("true", 0), ("/no/such", 127), ("/etc", 126), ("false", 1)] {
-        let call = program.run_with(options, &[command]).with_prefix(&full);
-        let ended = call.at(program.step.with_file_name(answer)).end()?;
+        let call = program.run(&[command]).with_prefix(&full);
+        let ended = call.end()?;
         ended.exits(code)?;
     }
     Ok(())
 }
 
 /// Answers with volumes: one that the command would not see is a mistake.
-pub fn refuses_a_volume_without_effect(program: &Program, answer: &str) -> Result<()> {
+pub fn refuses_a_volume_without_effect(program: &Program) -> Result<()> {
     let rootfs = program.make_rootfs(&[])?;
     symlink("..", rootfs.join("up")).context("make a link")?;
     let volume = |place: &str| format!("--volume={}:{place}", program.host.folder.path().display());
@@ -142,8 +136,7 @@ pub fn refuses_a_volume_without_effect(program: &Program, answer: &str) -> Resul
             .collect();
         let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
         options.push("--");
-        let call = program.run_with(&options, &["echo", "executed"]);
-        let call = call.at(program.step.with_file_name(answer));
+        let call = program.run_with(&options, EXECUTED);
         let ended = call.with_env("ROOTFS", &rootfs).end()?;
         ended.exits(125)?.complains(&[words])?;
     }
@@ -151,7 +144,7 @@ pub fn refuses_a_volume_without_effect(program: &Program, answer: &str) -> Resul
 }
 
 /// Answers with volumes: a volume that is read-only forbids what the folder's mount does.
-pub fn keeps_what_a_mount_forbids(program: &Program, answer: &str) -> Result<()> {
+pub fn keeps_what_a_mount_forbids(program: &Program) -> Result<()> {
     let folder = program.host.make_folder()?;
     let options = "nosuid,nodev,noexec,nosymfollow,noatime,nodiratime";
     // mount(8) does not know nosymfollow before 2.37.
@@ -163,7 +156,7 @@ pub fn keeps_what_a_mount_forbids(program: &Program, answer: &str) -> Result<()>
     let volume = format!("{}:/root:ro", folder.path().display());
     let command = ["cat", "/proc/self/mountinfo"];
     let call = program.run_with(&["--volume", &volume], &command);
-    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    let ended = call.end()?;
     umount2(folder.path(), MntFlags::MNT_DETACH).context("unmount the tmpfs")?;
     let mut lines = ended.stdout.lines();
     let line = lines.find(|line| line.split(' ').nth(4) == Some("/root"));
@@ -182,7 +175,7 @@ pub fn keeps_what_a_mount_forbids(program: &Program, answer: &str) -> Result<()>
 }
 
 /// Answers with volumes: without root, a mount cannot be left behind.
-pub fn takes_along_what_is_mounted_below(program: &Program, answer: &str) -> Result<()> {
+pub fn takes_along_what_is_mounted_below(program: &Program) -> Result<()> {
     let folder = program.host.folder.path().join("folder");
     fs::create_dir_all(folder.join("below")).context("make a folder")?;
     program.host.mount_tmpfs(&folder.join("below"), "1m")?;
@@ -190,16 +183,12 @@ pub fn takes_along_what_is_mounted_below(program: &Program, answer: &str) -> Res
     for prefix in [&[][..], &["unshare", "-r"]] {
         let command = ["cat", "/root/below/file"];
         let call = program.run_with(&["--volume", "folder:/root"], &command);
-        let call = call
-            .with_prefix(prefix)
-            .at(program.step.with_file_name(answer));
+        let call = call.with_prefix(prefix);
         call.end()?.exits(0)?.prints("from below")?;
     }
     let command = ["ls", "/root/below"];
     let call = program.run_with(&["--volume", "folder:/root:ro"], &command);
-    let call = call
-        .with_prefix(&["unshare", "-r"])
-        .at(program.step.with_file_name(answer));
+    let call = call.with_prefix(&["unshare", "-r"]);
     call.end()?
         .exits(125)?
         .complains(&["without root", "mount below"])?;
@@ -208,7 +197,7 @@ pub fn takes_along_what_is_mounted_below(program: &Program, answer: &str) -> Res
 }
 
 /// Answers with `--user`: a user that the command cannot be is not the command's fault.
-pub fn refuses_a_user_that_cannot_be(program: &Program, answer: &str) -> Result<()> {
+pub fn refuses_a_user_that_cannot_be(program: &Program) -> Result<()> {
     for (user, prefix) in [
         ("4294967295", &[][..]),
         ("4294967295:0", &[]),
@@ -221,21 +210,18 @@ pub fn refuses_a_user_that_cannot_be(program: &Program, answer: &str) -> Result<
         ("root", &[]),
         ("1000", &["unshare", "-r"]),
     ] {
-        let call = program.run_with(&["--user", user], &["echo", "executed"]);
-        let call = call
-            .with_prefix(prefix)
-            .at(program.step.with_file_name(answer));
+        let call = program.run_with(&["--user", user], EXECUTED);
+        let call = call.with_prefix(prefix);
         let ended = call.end()?;
         ended.exits(125)?.complains(&["user"])?;
-        let holds = !ended.stdout.lines().any(|line| line == "executed");
-        ended.expected("a command that is not executed", holds)?;
+        ended.has_executed_nothing()?;
     }
     Ok(())
 }
 
 /// Answers with an overlay: it forbids what the image's mount does, and its root belongs to
 /// whom the image's does.
-pub fn keeps_what_the_image_has(program: &Program, answer: &str, options: &[&str]) -> Result<()> {
+pub fn keeps_what_the_image_has(program: &Program) -> Result<()> {
     let rootfs = program.make_rootfs(&[])?;
     chown(&rootfs, Some(1234), Some(2345)).context("give the image away")?;
     fs::set_permissions(&rootfs, Permissions::from_mode(0o3751)).context("set its rights")?;
@@ -246,8 +232,7 @@ pub fn keeps_what_the_image_has(program: &Program, answer: &str, options: &[&str
     let script = "stat -c '%u %g %a' / && grep -q ' / / [^ ]*nosuid,nodev[^ ]* ' \
                   /proc/self/mountinfo && echo kept";
     let script = format!("test -e /proc/self || mount -t proc proc /proc; {script}");
-    let call = program.run_with(options, &["sh", "-c", &script]);
-    let call = call.at(program.step.with_file_name(answer));
+    let call = program.run(&["sh", "-c", &script]);
     let ended = call.with_env("ROOTFS", image.path()).end()?;
     ended.exits(0)?.prints("1234 2345 3751\nkept")?;
     Ok(())
@@ -255,17 +240,12 @@ pub fn keeps_what_the_image_has(program: &Program, answer: &str, options: &[&str
 
 /// Answers with an overlay: without root, too, a folder of the image can be deleted, and made
 /// anew, and is empty then.
-pub fn deletes_a_folder_without_root(
-    program: &Program,
-    answer: &str,
-    options: &[&str],
-) -> Result<()> {
+pub fn deletes_a_folder_without_root(program: &Program) -> Result<()> {
     if !tmpfs_has_attributes(program)? {
         return Ok(());
     }
     let script = "rm -r /etc && mkdir /etc && ls -A /etc && echo empty";
-    let call = program.run_with(options, &["sh", "-c", script]);
-    let call = call.at(program.step.with_file_name(answer));
+    let call = program.run(&["sh", "-c", script]);
     let ended = call.with_prefix(&["unshare", "-r"]).end()?;
     ended.exits(0)?.prints("empty")?;
     let holds = ended.stderr.is_empty();
@@ -295,28 +275,28 @@ fn tmpfs_has_attributes(program: &Program) -> Result<bool> {
 
 /// Answers with a `Command` of their own: what there is too little of for starting the command
 /// is not the command's fault; nor is a caller that ignores the end of its children.
-pub fn does_not_blame_the_command(program: &Program, answer: &str) -> Result<()> {
+pub fn does_not_blame_the_command(program: &Program) -> Result<()> {
     let few = ["sh", "-c", "ulimit -n 4 && exec \"$@\"", "sh"];
     let call = program.run(&["true"]).with_prefix(&few);
-    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    let ended = call.end()?;
     ended.exits(125)?.complains(&["Too many open files"])?;
     let ignores = ["env", "--ignore-signal=CHLD"];
     let call = program.run_shell("exit 3").with_prefix(&ignores);
-    let ended = call.at(program.step.with_file_name(answer)).end()?;
+    let ended = call.end()?;
     ended.exits(3)?;
     Ok(())
 }
 
 /// Answers with a stack of their own: the less memory there may be, the sooner they end, and
 /// each time in words.
-pub fn says_that_memory_is_short(program: &Program, answer: &str) -> Result<()> {
+pub fn says_that_memory_is_short(program: &Program) -> Result<()> {
     let mut told = false;
     for kilobytes in (3_000..100_000).step_by(500) {
         let limit = format!("ulimit -v {kilobytes} && exec \"$@\"");
         let call = program
             .run(&["true"])
             .with_prefix(&["sh", "-c", &limit, "sh"]);
-        let ended = call.at(program.step.with_file_name(answer)).end()?;
+        let ended = call.end()?;
         let is_told = ended.stderr.contains("allocate a stack");
         if is_told {
             ended.exits(125)?.complains(&["ulimit -v"])?;
@@ -327,24 +307,20 @@ pub fn says_that_memory_is_short(program: &Program, answer: &str) -> Result<()> 
             return Ok(());
         }
     }
-    bail!("{answer} never says that it has no memory for a stack")
+    bail!("it never says that it has no memory for a stack")
 }
 
 /// Answers with a user namespace: a program that may be executed and not read has no say over
 /// its own files in /proc.
-pub fn says_that_it_has_to_be_readable(
-    program: &Program,
-    answer: &str,
-    options: &[&str],
-) -> Result<()> {
+pub fn says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
     let folder = program.host.make_folder()?;
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).context("open a folder")?;
-    let copy = folder.path().join(answer);
-    fs::copy(program.step.with_file_name(answer), &copy).context("copy a program")?;
+    let copy = folder.path().join("copy");
+    fs::copy(&program.path, &copy).context("copy a program")?;
     fs::set_permissions(&copy, Permissions::from_mode(0o111)).context("set its mode")?;
     let user = "setpriv --reuid=1000 --regid=1000 --clear-groups strace -f -o /dev/null";
     let user: Vec<&str> = user.split(' ').collect();
-    let call = program.run_with(options, &["true"]).with_prefix(&user);
+    let call = program.run(&["true"]).with_prefix(&user);
     let ended = call.at(copy).end()?;
     ended
         .exits(125)?
@@ -383,27 +359,21 @@ pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
         (&["--cap-drop", "NOTHING"], "ALL"),
         (&["--overlay="], "--overlay"),
     ] {
-        let call = program.run_with(options, &["echo", "executed"]);
-        let call = call.at(program.step.with_file_name("mydocker"));
-        let ended = call.end()?;
+        let ended = program.run_with(options, EXECUTED).end()?;
         ended.exits(125)?.complains(&[words, "usage"])?;
         ended.expected("nothing on standard output", ended.stdout.is_empty())?;
     }
     // The order of these two is not asked for.
     let options = ["--cap-add", "CHOWN", "--cap-drop", "ALL"];
     let call = program.run_with(&options, &["grep", "CapBnd", "/proc/self/status"]);
-    let ended = call.at(program.step.with_file_name("mydocker")).end()?;
+    let ended = call.end()?;
     ended.exits(0)?.prints("CapBnd:\t0000000000000001")?;
     Ok(())
 }
 
 /// Answers with a filter: each call that reaches beyond the container fails with EPERM, also
 /// where no program for it is at hand. Perl makes any call, by its number.
-pub fn refuses_what_reaches_beyond(
-    program: &Program,
-    answer: &str,
-    options: &[&str],
-) -> Result<()> {
+pub fn refuses_what_reaches_beyond(program: &Program) -> Result<()> {
     let rootfs = program.make_rootfs(&[Path::new("/usr/bin/perl")])?;
     let numbers: Vec<String> = REFUSED.iter().map(i64::to_string).collect();
     // With -1 for all arguments each of them fails without a filter, too, but in another way.
@@ -425,8 +395,7 @@ pub fn refuses_what_reaches_beyond(
     "#;
     let mut words = vec!["perl", "-e", script];
     words.extend(numbers.iter().map(String::as_str));
-    let call = program.run_with(options, &words);
-    let call = call.at(program.step.with_file_name(answer));
+    let call = program.run(&words);
     let call = call.with_env("ROOTFS", &rootfs).with_env("LC_ALL", "C");
     let ended = call.end()?;
     ended.exits(0)?;

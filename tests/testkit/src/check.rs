@@ -17,11 +17,11 @@ pub struct Check {
 /// Checks, named after their functions: `checks![reaps_orphans, passes_signals_on]`.
 #[macro_export]
 macro_rules! checks {
-    ($($check:ident),+ $(,)?) => {
+    ($($check:ident),* $(,)?) => {
         &[$($crate::check::Check {
             name: stringify!($check),
             ask: $check,
-        }),+]
+        }),*]
     };
 }
 pub use checks;

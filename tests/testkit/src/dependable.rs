@@ -8,21 +8,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::mountinfo;
+use kernelfiles::process::status;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
 use crate::check::{Promises, checks};
-use crate::host::{Snapshot, eventually, scaled, status_of};
 use crate::inherited::{
     finds_the_command_in_its_own_root, leads_nowhere_outside_by_proc,
     leaves_ignored_signals_to_the_caller, leaves_the_environment_to_the_caller,
     leaves_umask_limits_and_priorities_to_the_caller, lets_setuid_programs_work,
     opens_no_descriptor_for_the_command, starts_in_the_callers_folder,
 };
-use crate::mountinfo;
-use crate::program::{Call, Ended, Program};
+use crate::patience::scaled;
+use crate::program::{Call, EXECUTED, Ended, Program, STARTED};
+use crate::snapshot::Snapshot;
 
 /// All promises of this kind.
 pub const ALL: &[Promises] = &[
@@ -130,7 +133,7 @@ fn reports_a_full_disk(program: &Program) -> Result<()> {
         ended
             .does_not_panic()?
             .complains(&["No space left on device"])?;
-        ended.expected("an exit status other than 0", ended.code() != 0)?;
+        ended.fails()?;
     }
     Ok(())
 }
@@ -142,7 +145,7 @@ fn reports_a_broken_pipe(program: &Program) -> Result<()> {
         drop(reader);
         let ended = call.with_output(writer).end()?;
         ended.does_not_panic()?;
-        ended.expected("an exit status other than 0", ended.code() != 0)?;
+        ended.fails()?;
     }
     Ok(())
 }
@@ -254,27 +257,20 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
         .iter()
         .flat_map(|arg| [b"<", *arg, b">"].concat())
         .collect();
-    let what = format!(
-        "the arguments as they were given: {:?}\nseen:     {:?}",
-        String::from_utf8_lossy(&expected),
-        String::from_utf8_lossy(&seen)
-    );
     let holds = seen.windows(expected.len()).any(|part| part == expected);
-    ended.expected(&what, holds)?.exits(0)?;
+    let [expected, seen] = [&expected, &seen].map(|bytes| String::from_utf8_lossy(bytes));
+    let what = format_args!("the arguments as they were given: {expected:?}");
+    expect(holds, what, format_args!("{seen:?}"))?;
+    ended.exits(0)?;
     Ok(())
 }
 
 fn leaves_no_signal_blocked_in_the_command(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1010"]).start()?;
     let pid = program.host.find_process(&["sleep", "1010"])?;
-    let blocked = status_of(pid, "SigBlk")?;
-    ensure!(
-        blocked == "0000000000000000",
-        "ran:      run sleep 1010\n\
-         expected: no bit in SigBlk, the signals that the command blocks\n\
-         seen:     {blocked}"
-    );
-    Ok(())
+    let blocked = status(pid, "SigBlk")?;
+    let what = "no bit in SigBlk, the signals that the command blocks";
+    expect(blocked == "0000000000000000", what, blocked)
 }
 
 fn leaves_sigpipe_to_the_command(program: &Program) -> Result<()> {
@@ -282,15 +278,11 @@ fn leaves_sigpipe_to_the_command(program: &Program) -> Result<()> {
     // in `yes | head`, `yes` would complain, and not just end.
     let _running = program.run(&["sleep", "1011"]).start()?;
     let pid = program.host.find_process(&["sleep", "1011"])?;
-    let ignored = status_of(pid, "SigIgn")?;
+    let ignored = status(pid, "SigIgn")?;
     let bit = 1 << (Signal::SIGPIPE as i32 - 1);
-    ensure!(
-        u64::from_str_radix(&ignored, 16).context("parse SigIgn")? & bit == 0,
-        "ran:      run sleep 1011\n\
-         expected: no {bit:x} (SIGPIPE) in SigIgn, the signals that the command ignores\n\
-         seen:     {ignored}"
-    );
-    Ok(())
+    let holds = u64::from_str_radix(&ignored, 16).context("parse SigIgn")? & bit == 0;
+    let what = format!("no {bit:x} (SIGPIPE) in SigIgn, the signals that the command ignores");
+    expect(holds, what, ignored)
 }
 
 fn leaves_ctrl_c_to_the_command(program: &Program) -> Result<()> {
@@ -302,9 +294,7 @@ fn leaves_ctrl_backslash_to_the_command(program: &Program) -> Result<()> {
 }
 
 fn ends_at_a_key(program: &Program, key: char, code: i32) -> Result<()> {
-    let mut terminal = program
-        .run_shell("echo started; exec sleep 1000")
-        .in_terminal()?;
+    let mut terminal = program.run_shell(STARTED).in_terminal()?;
     terminal.wait_for("started")?;
     terminal.press(key)?;
     terminal.exits(code)
@@ -336,15 +326,13 @@ fn stays_at_a_key(program: &Program, key: char, signal: &str) -> Result<()> {
 
 fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
-        let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
-        running.wait_for("started")?;
+        let mut running = program.run_shell(STARTED).started()?;
         running.signal(signal)?;
         running.end()?.exits(code)?;
         program.host.expect_nothing_left()?;
     }
     let script = "trap 'echo caught; exit 5' TERM; echo started; while :; do sleep 0.01; done";
-    let mut running = program.run(&["bash", "-c", script]).start()?;
-    running.wait_for("started")?;
+    let mut running = program.run(&["bash", "-c", script]).started()?;
     running.signal(Signal::SIGTERM)?;
     running.end()?.exits(5)?.prints("caught")?;
     Ok(())
@@ -418,13 +406,11 @@ fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
 fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
     // Deaf to SIGTERM: nothing less than SIGKILL ends them.
     let script = "trap '' TERM; sleep 1000 & sleep 1000 & echo started; wait";
-    let mut running = program.run_shell(script).start()?;
-    running.wait_for("started")?;
+    let mut running = program.run_shell(script).started()?;
     running.signal(Signal::SIGKILL)?;
     running.end()?.exits(137)?;
-    eventually("an end of all processes, as `run` got SIGKILL", || {
-        program.host.processes().is_empty().then_some(())
-    })
+    let host = &program.host;
+    host.expect_no_process_left("an end of all processes, as `run` got SIGKILL")
 }
 
 fn ends_what_the_command_left_running(program: &Program) -> Result<()> {
@@ -490,9 +476,6 @@ pub const IN_NO_FOLDER_OF_ITS_OWN: [&str; 6] = [
     "sh",
 ];
 
-/// A command that shows whether it was executed.
-pub const EXECUTED: &[&str] = &["echo", "executed"];
-
 /// Fails unless `call` ends with 125 and these words, has not executed the command, and has
 /// left the host as it was.
 fn does_nothing(program: &Program, call: Call, words: &[&str]) -> Result<()> {
@@ -508,9 +491,7 @@ pub fn has_done_nothing(
     ended: &Ended,
     words: &[&str],
 ) -> Result<()> {
-    ended.exits(125)?.complains(words)?;
-    let holds = !ended.stdout.lines().any(|line| line == "executed");
-    ended.expected("a command that is not executed", holds)?;
+    ended.exits(125)?.complains(words)?.has_executed_nothing()?;
     program.host.expect_nothing_left()?;
     program.host.expect_unchanged(before)
 }

@@ -12,19 +12,19 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use course::{GIVEN_UP, SLOWNESS};
+use contract::failure::{Failure, Obstacle};
+use contract::variables::{self, CONTAINER, ROOTFS, SLOWNESS};
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
@@ -33,11 +33,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
 
 use crate::guard::{self, Guard};
-use crate::host::{self, NEEDS_ROOT};
-use crate::variables::{self, CONTAINER, ROOTFS};
-
-/// In the environment: what the process inside is to ask.
-const QUESTION: &str = "TESTKIT_QUESTION";
+use crate::inside::{self, QUESTION, SCRATCH};
+use crate::mounts::{mount_new, propagate, unmount};
+use crate::scratch;
 
 /// In that of PID 1: the name of the cgroups to join.
 const GUARD: &str = "TESTKIT_GUARD";
@@ -53,57 +51,41 @@ const PATIENCE: usize = 3;
 /// How many tests have waited in vain for the program.
 static WAITS: AtomicUsize = AtomicUsize::new(0);
 
-/// The test has waited in vain for the program, which still ran.
-#[derive(Debug)]
-pub struct Hangs(pub String);
-
-impl std::fmt::Display for Hangs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Hangs {}
-
-/// The question for this process, if it is one of those inside.
-pub fn question() -> Option<String> {
-    env::var(QUESTION).ok()
-}
-
 /// Has the question asked inside, and waits for the answer. `here` asks it without a fence,
 /// which is all there is for a user who cannot make namespaces. Whether a program hangs `counts`
 /// unless it is one that is known to.
 pub fn ask(
     question: &str,
-    needs_root: bool,
+    takes_root: bool,
     counts: bool,
     here: impl FnOnce() -> Result<()> + Send + 'static,
 ) -> Result<()> {
     if counts && WAITS.load(Ordering::SeqCst) >= PATIENCE {
-        return Err(anyhow!(
-            "{GIVEN_UP}{PATIENCE} tests have waited in vain for the program to go on or to end"
-        ));
+        let text =
+            format!("{PATIENCE} tests have waited in vain for the program to go on or to end");
+        return Err(Failure::not_asked(Obstacle::NotAsked(text)).into());
     }
     let question = question.to_owned();
     // Namespaces are a thread's.
     let asked = thread::spawn(move || match unshare(CloneFlags::CLONE_NEWPID) {
         Ok(()) => ask_inside(&question),
-        Err(Errno::EPERM) if needs_root => Err(anyhow!(NEEDS_ROOT)),
+        Err(Errno::EPERM) if takes_root => Err(Failure::needs_root().into()),
         Err(Errno::EPERM) => here(),
         Err(errno) => Err(errno).context("unshare the PID namespace"),
     });
-    let answer = asked
+    let result = asked
         .join()
         .unwrap_or_else(|_| Err(anyhow!("the test itself panicked")));
-    if counts && answer.as_ref().is_err_and(|error| error.is::<Hangs>()) {
+    let failure = result.as_ref().err().map(Failure::of);
+    if counts && failure.is_some_and(|failure| failure.hangs) {
         WAITS.fetch_add(1, Ordering::SeqCst);
     }
-    answer
+    result
 }
 
 fn ask_inside(question: &str) -> Result<()> {
-    let scratch = host::scratch()?;
-    let guard = Guard::make().context("make a cgroup for the program under test")?;
+    let scratch = scratch::folder()?;
+    let guard = Guard::make()?;
     let said = memfd_create(c"said", MFdFlags::MFD_CLOEXEC).context("make a file in memory")?;
     let said = File::from(said);
     let mut command = Command::new("/proc/self/exe");
@@ -113,7 +95,7 @@ fn ask_inside(question: &str) -> Result<()> {
     let mut test = command
         .env(QUESTION, question)
         .env(GUARD, guard.name())
-        .env(host::SCRATCH, scratch)
+        .env(SCRATCH, scratch)
         .stdin(Stdio::null())
         .stdout(said.try_clone().context("share a file")?)
         .spawn()
@@ -132,30 +114,44 @@ fn ask_inside(question: &str) -> Result<()> {
     let mut bytes = vec![0; usize::try_from(said.metadata().context("look at a file")?.len())?];
     said.read_exact_at(&mut bytes, 0)
         .context("read what the test says")?;
-    answer(status, String::from_utf8_lossy(&bytes).into_owned())
+    result_of(status, &String::from_utf8_lossy(&bytes))
 }
 
-fn answer(status: ExitStatus, said: String) -> Result<()> {
-    match status.code().and_then(|code| u8::try_from(code).ok()) {
-        Some(PASSED) => Ok(()),
-        Some(FAILED) => Err(anyhow!(said)),
-        Some(WAITED) => Err(Hangs(said).into()),
-        Some(code @ 129..) => Err(anyhow!(
-            "{said}\nexpected: signals for its own processes only\n\
-             seen:     signal {} for the test itself, as from kill(-1, …)",
-            code - 128
-        )),
-        _ if status.signal().is_some() => Err(anyhow!(
-            "{said}\nexpected: a host that goes on\nseen:     its PID 1 has been ended, as by reboot(2)"
-        )),
-        _ => Err(anyhow!("the test itself panicked")),
-    }
+/// What a test has found that has ended so, and has said this.
+fn result_of(status: ExitStatus, said: &str) -> Result<()> {
+    let said = Failure::from(said);
+    let failure = match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(PASSED) => return Ok(()),
+        Some(FAILED) => said,
+        Some(WAITED) => Failure {
+            hangs: true,
+            ..said
+        },
+        Some(code @ 129..) => Failure {
+            expected: "signals for its own processes only".into(),
+            seen: format!(
+                "signal {} for the test itself, as from kill(-1, …)",
+                code - 128
+            ),
+            ..said
+        },
+        _ if status.signal().is_some() => Failure {
+            expected: "a host that goes on".into(),
+            seen: "its PID 1 has been ended, as by reboot(2)".into(),
+            ..said
+        },
+        _ => return Err(anyhow!("the test itself panicked")),
+    };
+    Err(failure.into())
 }
 
 /// What a process inside does: PID 1 first, and then the one that asks.
 pub fn inside(ask: impl FnOnce() -> Result<()>) -> ExitCode {
     let result = match env::var_os(GUARD) {
-        Some(guard) => return be_pid_1(guard),
+        Some(guard) => match be_pid_1(guard) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         None => {
             // We are process 2. Those that follow have numbers that no container has, if the
             // kernel can do that.
@@ -163,60 +159,27 @@ pub fn inside(ask: impl FnOnce() -> Result<()>) -> ExitCode {
             ask()
         }
     };
-    let (code, said) = match result {
-        Ok(()) => (PASSED, String::new()),
-        Err(error) if error.is::<Hangs>() => (WAITED, format!("{error:#}")),
-        Err(error) => (FAILED, format!("{error:#}")),
+    let Err(error) = result else {
+        inside::say("");
+        return ExitCode::from(PASSED);
     };
-    say(&said);
-    ExitCode::from(code)
+    let failure = Failure::of(&error);
+    inside::say(&failure.to_string());
+    ExitCode::from(if failure.hangs { WAITED } else { FAILED })
 }
 
-/// The cgroup with the limits, in the process that asks.
-pub fn limits() -> Result<OwnedFd> {
-    let limits = io::stdin().as_fd().try_clone_to_owned();
-    limits.context("find the cgroup with the limits")
-}
-
-/// Whether this process is one of those inside.
-pub fn is_inside() -> bool {
-    env::var_os(QUESTION).is_some()
-}
-
-/// Hides from a program that it was started by a test.
-pub fn hide(command: &mut Command) {
-    command.env_remove(QUESTION).env_remove(host::SCRATCH);
-}
-
-/// Leaves word for the suite, in place of what was said before: this process may be killed.
-pub fn say(text: &str) {
-    if let Ok(said) = io::stdout().as_fd().try_clone_to_owned().map(File::from) {
-        said.set_len(0)
-            .and_then(|()| said.write_all_at(text.as_bytes(), 0))
-            .ok();
-    }
-}
-
-fn be_pid_1(guard: OsString) -> ExitCode {
-    start(guard).unwrap_or_else(|error| {
-        say(&format!("{error:#}"));
-        ExitCode::from(FAILED)
-    })
-}
-
-fn start(guard: OsString) -> Result<ExitCode> {
+fn be_pid_1(guard: OsString) -> Result<ExitCode> {
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed with the suite")?;
     // Without a terminal, which would be the user's.
     setsid().context("begin a session")?;
     let limits = guard::join(&guard).context("join the cgroups of the test")?;
     unshare(CloneFlags::CLONE_NEWNS).context("unshare the mount namespace")?;
-    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).context("make / private")?;
+    propagate(MsFlags::MS_PRIVATE)?;
     guard::mount_anew()?;
     // The one that is there shows the processes of the whole machine.
-    umount2("/proc", MntFlags::MNT_DETACH).context("unmount /proc")?;
+    unmount(Path::new("/proc"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc")?;
+    mount_new("proc", Path::new("/proc"), flags, "")?;
     let mut test = Command::new("/proc/self/exe");
     // What it reads is the folder of the cgroup: no other descriptor goes along.
     let test = test.env_remove(GUARD).stdin(limits).spawn();

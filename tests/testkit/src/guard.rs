@@ -1,30 +1,28 @@
 //! The cgroups that hold all that a program under test starts, in every hierarchy there is.
 //!
-//! Each has the limits, and in it another one, which the program takes for the top. They are
-//! held by descriptors: if a program mounts something over /sys, no path leads here any more.
+//! Each has the limits, and in it another one, which the program takes for the top.
 //!
-//! Read: cgroups(7), and openat(2) for why a descriptor is better than a path.
+//! Read: cgroups(7).
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::ffi::{OsStr, OsString};
 use std::mem;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
-use anyhow::{Context, Result, ensure};
-use nix::mount::{MntFlags, mount, umount2};
+use anyhow::{Context, Result, bail, ensure};
+use contract::failure::{Failure, Obstacle};
+use kernelfiles::cgroup::{self, Enabled, Unmade, enabled};
+use kernelfiles::machine;
+use kernelfiles::mountinfo::{self, Mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstatfs, mkdirat, openat, unlinkat};
 
-use crate::cgroup::Cgroups;
-use crate::host::{bind, eventually, flags_of, remount_read_only};
-use crate::mountinfo::{self, Mount};
+use crate::cgroup::Cgroup;
+use crate::mounts::{bind, by_descriptor, flags_of, mount_new, remount_read_only, unmount};
+use crate::patience::until;
 
 /// Room for twenty containers at once by a program in Go, each of whose processes has half a
 /// dozen threads, which count as well; and few enough for any machine.
@@ -38,13 +36,13 @@ const TOP: &str = "host";
 const LEAF: &str = "init";
 
 /// The cgroups of the tests that are running, so that Ctrl-C can empty them.
-static MADE: Mutex<Vec<Arc<Made>>> = Mutex::new(Vec::new());
+static MADE: Mutex<Vec<Weak<Made>>> = Mutex::new(Vec::new());
 
 /// The tops of all hierarchies. The first is that of the one that counts processes.
 pub struct Guard {
     tops: Vec<Top>,
     /// The cgroup with the limit on processes. It lies above the first top.
-    limits: Option<Folder>,
+    limits: Option<Cgroup>,
     /// What is removed with this value.
     made: Vec<Arc<Made>>,
 }
@@ -52,92 +50,100 @@ pub struct Guard {
 struct Top {
     /// Where it is mounted, or will be.
     point: PathBuf,
-    folder: Folder,
+    cgroup: Cgroup,
 }
 
-/// A cgroup with the limits.
+/// A cgroup with the limits. It is removed with this value, and what is in it killed.
 struct Made {
-    parent: Folder,
-    name: PathBuf,
-    folder: Folder,
+    parent: Cgroup,
+    name: OsString,
+    cgroup: Cgroup,
 }
 
 impl Guard {
     /// Makes them. They are removed when this value is dropped, and what is in them killed.
     pub fn make() -> Result<Self> {
+        Self::try_to_make().map_err(|error| {
+            let what = "make a cgroup for the program under test";
+            let text = format!("{what}: {error:#}; `cargo run --bin doctor` knows this machine");
+            Failure::not_asked(Obstacle::NoHost(text)).into()
+        })
+    }
+
+    fn try_to_make() -> Result<Self> {
         // One after the other: their name is our PID and the time, which on some machines
         // two threads can read alike.
         let mut all = MADE.lock().expect("no thread panics with this lock");
-        let mut cgroups = Cgroups::new()?;
-        cgroups.limit_processes(MAX_PROCESSES)?;
+        all.retain(|made| made.strong_count() > 0);
+        let name = OsString::from(cgroup::new_name());
+        enable("pids")?;
         // These two not every kernel can limit.
-        cgroups.limit_memory(half_of_the_memory()?).ok();
-        cgroups.with_controller("cpu").ok();
+        for controller in ["memory", "cpu"] {
+            enable(controller).ok();
+        }
         let mut guard = Self {
             tops: Vec::new(),
             limits: None,
             made: Vec::new(),
         };
-        let first = cgroups.paths[0].clone();
-        let name = first.file_name().context("find the name of a cgroup")?;
-        let mut hierarchies = hierarchies()?;
-        hierarchies.sort_by_key(|(mount, _)| first.parent() != Some(&mount.point));
-        let paths = mem::take(&mut cgroups.paths);
-        for (mount, parent) in hierarchies {
-            let path = mount.point.join(name);
+        for (mount, parent) in parents()? {
             // Some are read-only in a container: there, no program can make one.
-            if !paths.contains(&path) && parent.make(name).is_err() {
-                continue;
+            match parent.make(&name) {
+                Err(_) if guard.limits.is_some() => continue,
+                made => made?,
             }
-            let folder = parent.open(name)?;
-            // In a new cpuset is no processor, and so nobody can join it.
-            inherit_cpuset(&parent, &folder)?;
             let made = Arc::new(Made {
-                folder,
-                name: name.into(),
+                cgroup: parent.open(&name)?,
+                name: name.clone(),
                 parent,
             });
-            all.push(made.clone());
+            all.push(Arc::downgrade(&made));
             guard.made.push(made.clone());
-            let controllers = made.folder.read("cgroup.controllers").unwrap_or_default();
+            // In a new cpuset is no processor, and so nobody can join it.
+            inherit_cpuset(&made.parent, &made.cgroup)?;
+            if guard.limits.is_none() {
+                made.cgroup.write("pids.max", &MAX_PROCESSES.to_string())?;
+                guard.limits = Some(made.parent.open(&name)?);
+            }
+            limit_memory(&made.cgroup)?;
+            let controllers = made.cgroup.read("cgroup.controllers").unwrap_or_default();
             for controller in controllers.split_whitespace() {
                 let what = format!("+{controller}");
-                made.folder.write("cgroup.subtree_control", &what).ok();
+                made.cgroup.write("cgroup.subtree_control", &what).ok();
             }
-            made.folder.make(TOP.as_ref())?;
-            let folder = made.folder.open(TOP.as_ref())?;
-            inherit_cpuset(&made.folder, &folder)?;
+            made.cgroup.make(TOP.as_ref())?;
+            let cgroup = made.cgroup.open(TOP.as_ref())?;
+            inherit_cpuset(&made.cgroup, &cgroup)?;
             guard.tops.push(Top {
                 point: mount.point,
-                folder,
+                cgroup,
             });
         }
-        ensure!(!guard.tops.is_empty(), "find {}", first.display());
-        guard.limits = Some(Folder::at(&first)?);
+        ensure!(guard.limits.is_some(), "find where processes are counted");
         Ok(guard)
     }
 
     /// What [`join`] needs to know.
     pub fn name(&self) -> &OsStr {
-        self.made[0].name.as_os_str()
+        &self.made[0].name
     }
 
     /// The tops as they are mounted, for a process that is in a cgroup namespace of its own.
     /// From there no path leads to the cgroup with the limits.
     pub fn as_mounted(limits: OwnedFd) -> Result<Self> {
         let mut hierarchies = hierarchies()?;
-        let counts = |mount: &Mount, folder: &Folder| {
-            let controllers = folder.read("cgroup.controllers").unwrap_or_default();
+        let counts = |mount: &Mount, cgroup: &Cgroup| {
+            let controllers = cgroup.read("cgroup.controllers").unwrap_or_default();
             mount.has_first_pids() || controllers.split_whitespace().any(|name| name == "pids")
         };
-        hierarchies.sort_by_key(|(mount, folder)| !counts(mount, folder));
-        let tops = hierarchies.into_iter().map(|(mount, folder)| Top {
+        hierarchies.sort_by_key(|(mount, cgroup)| !counts(mount, cgroup));
+        let tops = hierarchies.into_iter().map(|(mount, cgroup)| Top {
             point: mount.point,
-            folder,
+            cgroup,
         });
         Ok(Self {
             tops: tops.collect(),
-            limits: Some(Folder(limits)).filter(Folder::is_cgroup),
+            limits: Some(Cgroup::from(limits)).filter(Cgroup::is_cgroup),
             made: Vec::new(),
         })
     }
@@ -146,8 +152,8 @@ impl Guard {
     /// has to write `0` to the [`Guard::entrances`] first.
     pub fn cover(&self) -> Result<()> {
         for top in &self.tops {
-            make_leaf(&top.folder)?;
-            bind(&top.folder.path(), &top.point)?;
+            make_leaf(&top.cgroup)?;
+            bind(&by_descriptor(&top.cgroup), &top.point)?;
         }
         Ok(())
     }
@@ -155,9 +161,10 @@ impl Guard {
     /// The files that let a process in.
     pub fn entrances(&self) -> Vec<PathBuf> {
         let entrance = |top: &Top| {
-            let folder = PathBuf::from(format!("/proc/{}/fd/{}", process::id(), top.folder.raw()));
-            let leaf = folder.join(LEAF);
-            let place = if leaf.exists() { leaf } else { folder };
+            let descriptor = top.cgroup.as_raw_fd();
+            let cgroup = PathBuf::from(format!("/proc/{}/fd/{descriptor}", process::id()));
+            let leaf = cgroup.join(LEAF);
+            let place = if leaf.exists() { leaf } else { cgroup };
             place.join("cgroup.procs")
         };
         self.tops.iter().map(entrance).collect()
@@ -173,7 +180,7 @@ impl Guard {
 
     /// Whether a cgroup there would have this file.
     pub fn has_file(&self, name: &str) -> bool {
-        self.tops.iter().any(|top| top.folder.read(name).is_ok())
+        self.tops.iter().any(|top| top.cgroup.read(name).is_ok())
     }
 
     /// Makes the mounts read-only.
@@ -186,7 +193,7 @@ impl Guard {
     pub fn cgroups(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for top in &self.tops {
-            let below = top.folder.below().into_iter().map(|(path, _)| path);
+            let below = top.cgroup.below().into_iter().map(|(path, _)| path);
             let below = below.filter(|path| path != Path::new(LEAF));
             found.extend(below.map(|path| top.point.join(path)));
         }
@@ -197,16 +204,16 @@ impl Guard {
     pub fn cgroup_of(&self, pid: i32) -> Option<PathBuf> {
         let mut tops = self.tops.iter();
         tops.find_map(|top| {
-            let below = top.folder.below().into_iter();
+            let below = top.cgroup.below().into_iter();
             let mut below = below.filter(|(path, _)| path != Path::new(LEAF));
-            let found = below.find(|(_, folder)| folder.own_members().contains(&pid));
+            let found = below.find(|(_, cgroup)| cgroup.own_members().contains(&pid));
             found.map(|(path, _)| top.point.join(path))
         })
     }
 
     /// The processes in them, but for this one and PID 1, which belong to the test.
     pub fn processes(&self) -> Vec<i32> {
-        let mut pids = self.tops[0].folder.members();
+        let mut pids = self.tops[0].cgroup.members();
         pids.retain(|pid| *pid != 1 && u32::try_from(*pid) != Ok(process::id()));
         pids
     }
@@ -214,7 +221,7 @@ impl Guard {
     /// Lets go on what a program has frozen, even the test that asks: with version 1, no
     /// signal reaches a frozen process, not even SIGKILL.
     pub fn thaw(&self) {
-        self.made.iter().for_each(|made| made.folder.thaw());
+        self.made.iter().for_each(|made| made.cgroup.thaw());
     }
 
     /// Ends these processes.
@@ -223,36 +230,32 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
-    fn drop(&mut self) {
-        for made in &self.made {
-            made.remove();
-        }
-        let mut all = MADE.lock().expect("no thread panics with this lock");
-        all.retain(|known| !self.made.iter().any(|made| Arc::ptr_eq(made, known)));
-    }
-}
-
 impl Made {
     fn remove(&self) {
         kill_all(|| {
-            self.folder.thaw();
-            self.folder.members()
+            self.cgroup.thaw();
+            self.cgroup.members()
         });
         // A cgroup stays busy for a moment after its last process has ended.
-        eventually("a cgroup to be removed", || {
-            self.folder.clear();
-            let removed = self.parent.remove(&self.name);
-            (removed.is_ok() || self.parent.open(self.name.as_ref()).is_err()).then_some(())
+        until("a cgroup to be removed", || {
+            self.cgroup.clear();
+            self.parent.remove(&self.name).is_ok() || self.parent.open(&self.name).is_err()
         })
         .ok();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 
 /// Removes all that was made in this process. Whoever is about to make more waits for ever.
 pub fn remove_all() {
     let all = MADE.lock().expect("no thread panics with this lock");
-    all.iter().for_each(|made| made.remove());
+    let left = all.iter().filter_map(Weak::upgrade);
+    left.for_each(|made| made.remove());
     mem::forget(all);
 }
 
@@ -262,12 +265,12 @@ pub fn remove_all() {
 /// Returns the one with the limit on processes.
 pub fn join(name: &OsStr) -> Result<OwnedFd> {
     let (mut tops, mut limits) = (Vec::new(), None);
-    for (_, parent) in hierarchies()? {
+    for (_, parent) in parents()? {
         // There is none where none could be made.
-        if let Ok(folder) = parent.open(name) {
-            tops.push(folder.open(TOP.as_ref())?);
-            if folder.read("pids.max").is_ok() {
-                limits = Some(folder.0);
+        if let Ok(cgroup) = parent.open(name) {
+            tops.push(cgroup.open(TOP.as_ref())?);
+            if cgroup.read("pids.max").is_ok() {
+                limits = Some(cgroup.into());
             }
         }
     }
@@ -287,45 +290,27 @@ pub fn join(name: &OsStr) -> Result<OwnedFd> {
 /// Mounts all hierarchies anew, which then begin with this cgroup namespace's top: what lies
 /// above it can be seen nowhere.
 pub fn mount_anew() -> Result<()> {
-    let mut mounts = mountinfo::read("/proc/self/mountinfo").context("read mountinfo")?;
+    let mut mounts = mountinfo::read("/proc/self/mountinfo")?;
     mounts.retain(is_cgroup);
-    for Mount { point, .. } in &mounts {
-        umount2(point, MntFlags::MNT_DETACH)
-            .with_context(|| format!("unmount {}", point.display()))?;
-    }
+    mounts.iter().try_for_each(|mount| unmount(&mount.point))?;
     // One may have lain on top of another.
     mounts.reverse();
     mounts.sort_by(|one, other| one.point.cmp(&other.point));
     mounts.dedup_by(|one, other| one.point == other.point);
-    for Mount {
-        point,
-        kind,
-        options,
-        more,
-        ..
-    } in &mounts
-    {
+    for mount in &mounts {
         // Its controllers, or its name.
-        let more = more.split(',').filter(|option| {
+        let more = mount.more.split(',').filter(|option| {
             let is_kept = !["rw", "ro"].contains(option) && !option.starts_with("release_agent=");
-            is_kept && kind == "cgroup"
+            is_kept && mount.kind == "cgroup"
         });
         let more = more.collect::<Vec<_>>().join(",");
-        let flags = flags_of(options);
-        mount(
-            Some(kind.as_str()),
-            point,
-            Some(kind.as_str()),
-            flags,
-            Some(more.as_str()),
-        )
-        .with_context(|| format!("mount {kind} ({more}) on {}", point.display()))?;
+        mount_new(&mount.kind, &mount.point, flags_of(mount), &more)?;
     }
     Ok(())
 }
 
 /// Makes the cgroup to start in, if this is version 2.
-fn make_leaf(top: &Folder) -> Result<bool> {
+fn make_leaf(top: &Cgroup) -> Result<bool> {
     let is_version_2 = top.read("cgroup.controllers").is_ok();
     if is_version_2 {
         top.make(LEAF.as_ref())?;
@@ -337,22 +322,47 @@ fn is_cgroup(mount: &Mount) -> bool {
     ["cgroup", "cgroup2"].contains(&mount.kind.as_str())
 }
 
+/// Where cgroups can be made, in every hierarchy. That which counts processes comes first.
+fn parents() -> Result<Vec<(Mount, Cgroup)>> {
+    let counts = cgroup::hierarchy("self", "pids")?;
+    let mut hierarchies = hierarchies()?;
+    hierarchies.sort_by_key(|(mount, _)| mount.device != counts.mount.device);
+    if let Some((mount, cgroup)) = hierarchies.first_mut() {
+        mount.point.clone_from(&counts.mount.point);
+        *cgroup = Cgroup::at(&counts.parent())?;
+    }
+    Ok(hierarchies)
+}
+
+/// Lets the cgroups that are made there have a controller.
+fn enable(controller: &str) -> Result<()> {
+    let parent = cgroup::hierarchy("self", controller)?.parent();
+    match enabled(controller, &parent) {
+        Enabled::Yes => Ok(()),
+        Enabled::No => {
+            let what = format!("+{controller}");
+            Cgroup::at(&parent)?.write("cgroup.subtree_control", &what)
+        }
+        Enabled::Crowded => bail!(Unmade::Crowded(parent)),
+    }
+}
+
 /// Every hierarchy that is mounted and can be reached, once.
-fn hierarchies() -> Result<Vec<(Mount, Folder)>> {
-    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
-    let mut found: Vec<(Mount, Folder)> = Vec::new();
+fn hierarchies() -> Result<Vec<(Mount, Cgroup)>> {
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo")?;
+    let mut found: Vec<(Mount, Cgroup)> = Vec::new();
     for mount in mounts.into_iter().filter(is_cgroup) {
         let is_new = !found.iter().any(|(known, _)| known.device == mount.device);
         // Something else may lie on top of it.
-        let folder = Folder::at(&mount.point).ok().filter(Folder::is_cgroup);
-        if let (true, Some(folder)) = (is_new, folder) {
-            found.push((mount, folder));
+        let cgroup = Cgroup::at(&mount.point).ok().filter(Cgroup::is_cgroup);
+        if let (true, Some(cgroup)) = (is_new, cgroup) {
+            found.push((mount, cgroup));
         }
     }
     Ok(found)
 }
 
-fn inherit_cpuset(parent: &Folder, child: &Folder) -> Result<()> {
+fn inherit_cpuset(parent: &Cgroup, child: &Cgroup) -> Result<()> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         // Version 2 has these files as well, and inherits if they are empty.
         let is_version_1 = child.read("cgroup.controllers").is_err();
@@ -363,146 +373,30 @@ fn inherit_cpuset(parent: &Folder, child: &Folder) -> Result<()> {
     Ok(())
 }
 
-fn half_of_the_memory() -> Result<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
-    let total = info.split_whitespace().nth(1).context("find MemTotal")?;
-    let total: u64 = total.parse().context("read MemTotal")?;
-    Ok(total * 1024 / 2)
+/// Half of the machine's, and no swap, in version 2 and in version 1, if this one counts
+/// memory. The sum of both can never be less than the limit on memory, and so comes last.
+fn limit_memory(cgroup: &Cgroup) -> Result<()> {
+    let half = (machine::memory()? / 2).to_string();
+    for (file, limit) in [
+        ("memory.max", &*half),
+        ("memory.swap.max", "0"),
+        ("memory.limit_in_bytes", &half),
+        ("memory.swappiness", "0"),
+        ("memory.memsw.limit_in_bytes", &half),
+    ] {
+        cgroup.write(file, limit).ok();
+    }
+    Ok(())
 }
 
 /// Kills what `find` finds, until it finds none: who forks meanwhile is found the next time.
 fn kill_all(find: impl Fn() -> Vec<i32>) {
-    eventually("killed processes to end", || {
+    until("killed processes to end", || {
         let pids = find();
         for pid in &pids {
             kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
         }
-        pids.is_empty().then_some(())
+        pids.is_empty()
     })
     .ok();
-}
-
-/// A cgroup, or another folder.
-struct Folder(OwnedFd);
-
-impl Folder {
-    fn at(path: &Path) -> Result<Self> {
-        let folder = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        Ok(Self(folder.into()))
-    }
-
-    fn raw(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-
-    fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/thread-self/fd/{}", self.raw()))
-    }
-
-    /// Asks statfs(2), for what lies in another file system is a folder and no cgroup.
-    fn is_cgroup(&self) -> bool {
-        const MAGIC: [u64; 2] = [0x27e0eb, 0x63677270];
-        fstatfs(&self.0).is_ok_and(|stat| MAGIC.contains(&(stat.f_type as u64)))
-    }
-
-    fn open(&self, name: &OsStr) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = openat(&self.0, name, flags, Mode::empty());
-        let opened =
-            opened.with_context(|| format!("open the cgroup {}", name.to_string_lossy()))?;
-        Ok(Self(opened))
-    }
-
-    fn make(&self, name: &OsStr) -> Result<()> {
-        mkdirat(&self.0, name, Mode::from_raw_mode(0o755))
-            .with_context(|| format!("make the cgroup {}", name.to_string_lossy()))
-    }
-
-    fn remove(&self, name: &Path) -> Result<()> {
-        Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
-    }
-
-    fn read(&self, name: &str) -> Result<String> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(&self.0, name, flags, Mode::empty());
-        let mut file = File::from(file.with_context(|| format!("open {name}"))?);
-        let mut text = String::new();
-        file.read_to_string(&mut text)
-            .with_context(|| format!("read {name}"))?;
-        Ok(text)
-    }
-
-    /// Writes to a file that is there. One that is made here would be no file of a cgroup.
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        let what = || format!("write {text} to {name}");
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = openat(&self.0, name, flags, Mode::empty()).with_context(what)?;
-        File::from(file)
-            .write_all(text.as_bytes())
-            .with_context(what)
-    }
-
-    /// All folders below this one, parents first.
-    fn below(&self) -> Vec<(PathBuf, Folder)> {
-        let mut found: Vec<(PathBuf, Folder)> = Vec::new();
-        let mut next = 0_usize;
-        loop {
-            let (path, folder) = match next.checked_sub(1) {
-                None => (Path::new(""), self),
-                Some(index) => match found.get(index) {
-                    Some((path, folder)) => (path.as_path(), folder),
-                    None => return found,
-                },
-            };
-            let children = folder.children();
-            let children = children.into_iter();
-            let children: Vec<_> = children
-                .map(|(name, child)| (path.join(name), child))
-                .collect();
-            found.extend(children);
-            next += 1;
-        }
-    }
-
-    fn children(&self) -> Vec<(PathBuf, Folder)> {
-        let entries = Dir::read_from(&self.0).into_iter().flatten().flatten();
-        let folders = entries.filter(|entry| entry.file_type() == FileType::Directory);
-        let names = folders.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
-        let names = names.filter(|name| name != "." && name != "..");
-        names
-            .filter_map(|name| Some((PathBuf::from(&name), self.open(&name).ok()?)))
-            .collect()
-    }
-
-    /// Removes all cgroups below that have no process.
-    fn clear(&self) {
-        for (name, child) in self.children() {
-            child.clear();
-            self.remove(&name).ok();
-        }
-    }
-
-    /// Thaws this cgroup and all below, each of which may have been frozen by itself.
-    fn thaw(&self) {
-        for (file, thawed) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
-            if self.read(file).is_ok() {
-                let below = self.below();
-                let all = below.iter().map(|(_, folder)| folder).chain([self]);
-                all.for_each(|folder| drop(folder.write(file, thawed)));
-            }
-        }
-    }
-
-    /// The processes in this cgroup and in all below.
-    fn members(&self) -> Vec<i32> {
-        let below = self.below();
-        let all = below.iter().map(|(_, folder)| folder).chain([self]);
-        all.flat_map(Folder::own_members).collect()
-    }
-
-    /// The processes in this cgroup.
-    fn own_members(&self) -> Vec<i32> {
-        let procs = self.read("cgroup.procs").unwrap_or_default();
-        procs.lines().filter_map(|pid| pid.parse().ok()).collect()
-    }
 }

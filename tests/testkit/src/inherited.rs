@@ -9,10 +9,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::process::{environment, numbers, path, stat, state, status, text};
 use nix::sys::signal::Signal;
 
-use crate::host::{eventually, status_of};
 use crate::lesson::is_same_folder;
+use crate::patience::until;
 use crate::program::{Call, Program, Running};
 
 /// In front of a program: its caller has changed what a program can inherit, and ignores
@@ -27,7 +29,7 @@ const CALLER: [&str; 4] = [
 
 /// A command that runs, and the same one without a container beside it.
 struct Both<'a> {
-    inside: Running<'a>,
+    _inside: Running<'a>,
     command: i32,
     _bare: Running<'a>,
     caller: i32,
@@ -45,11 +47,12 @@ impl<'a> Both<'a> {
         let command = program.host.find_process(&["sleep", "1061"])?;
         for pid in [caller, command] {
             // Before it sleeps, it may still load its libraries.
-            let sleeps = || status_of(pid, "State").ok()?.starts_with('S').then_some(());
-            eventually("a command that sleeps", sleeps)?;
+            until("a command that sleeps", || {
+                state(pid).is_ok_and(|it| it == 'S')
+            })?;
         }
         Ok(Self {
-            inside,
+            _inside: inside,
             command,
             _bare: bare,
             caller,
@@ -59,18 +62,18 @@ impl<'a> Both<'a> {
     /// Fails unless what `read` finds is the same for the command with and without a
     /// container.
     fn have_the_same(
-        &mut self,
+        &self,
         what: &str,
         read: impl Fn(i32) -> Result<BTreeSet<String>>,
     ) -> Result<()> {
         let (expected, seen) = (read(self.caller)?, read(self.command)?);
         let missing: Vec<_> = expected.difference(&seen).collect();
         let new: Vec<_> = seen.difference(&expected).collect();
-        let report = format!(
-            "for the command {what} of its caller\n\
-             seen:     missing are {missing:?}, and new are {new:?}"
-        );
-        self.inside.expected(&report, expected == seen)
+        expect(
+            expected == seen,
+            format_args!("for the command {what} of its caller"),
+            format_args!("missing are {missing:?}, and new are {new:?}"),
+        )
     }
 }
 
@@ -78,28 +81,23 @@ pub(crate) fn leaves_the_environment_to_the_caller(program: &Program) -> Result<
     // A shell that is a container program sets these, and exports them.
     let of_shells = ["_", "OLDPWD", "PWD", "SHLVL"];
     Both::start(program)?.have_the_same("the environment", |pid| {
-        let environment = read(pid, "environ")?;
-        let variables = environment.split('\0').filter(|line| !line.is_empty());
-        let name = |line: &str| line.split('=').next().map(str::to_owned);
-        let kept =
-            variables.filter(|line| name(line).is_none_or(|n| !of_shells.contains(&n.as_str())));
-        Ok(kept.map(str::to_owned).collect())
+        let variables = environment(pid)?.into_iter();
+        let variables = variables.map(|line| line.to_string_lossy().into_owned());
+        let is_kept = |line: &String| !of_shells.contains(&line.split('=').next().unwrap_or(""));
+        Ok(variables.filter(is_kept).collect())
     })
 }
 
 pub(crate) fn leaves_umask_limits_and_priorities_to_the_caller(program: &Program) -> Result<()> {
     Both::start(program)?.have_the_same("umask, limits and priorities", |pid| {
-        let stat = read(pid, "stat")?;
-        // proc_pid_stat(5): the third field follows the name in parentheses.
-        let (_, stat) = stat.rsplit_once(')').context("parse stat")?;
-        let field = |number: usize| stat.split_whitespace().nth(number - 3).unwrap_or("?");
+        let stat = stat(pid)?;
         let mut all = BTreeSet::from([
-            format!("umask {}", status_of(pid, "Umask")?),
-            format!("nice {}", field(19)),
-            format!("scheduling policy {}", field(41)),
-            format!("oom_score_adj {}", read(pid, "oom_score_adj")?.trim_end()),
+            format!("umask {}", status(pid, "Umask")?),
+            format!("nice {}", stat.field(19)),
+            format!("scheduling policy {}", stat.field(41)),
+            format!("oom_score_adj {}", text(pid, "oom_score_adj")?.trim_end()),
         ]);
-        let limits = read(pid, "limits")?;
+        let limits = text(pid, "limits")?;
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         all.extend(limits.lines().skip(1).map(words));
         Ok(all)
@@ -108,7 +106,7 @@ pub(crate) fn leaves_umask_limits_and_priorities_to_the_caller(program: &Program
 
 pub(crate) fn leaves_ignored_signals_to_the_caller(program: &Program) -> Result<()> {
     Both::start(program)?.have_the_same("the ignored signals", |pid| {
-        let ignored = u64::from_str_radix(&status_of(pid, "SigIgn")?, 16).context("read SigIgn")?;
+        let ignored = u64::from_str_radix(&status(pid, "SigIgn")?, 16).context("read SigIgn")?;
         // 32 and 33 are the C library's own.
         let numbers = (1..=64).filter(|number| ![32, 33].contains(number));
         let numbers = numbers.filter(|number| ignored & (1 << (number - 1)) != 0);
@@ -122,50 +120,38 @@ pub(crate) fn leaves_ignored_signals_to_the_caller(program: &Program) -> Result<
 
 pub(crate) fn lets_setuid_programs_work(program: &Program) -> Result<()> {
     Both::start(program)?.have_the_same("the no_new_privs", |pid| {
-        Ok([format!("NoNewPrivs: {}", status_of(pid, "NoNewPrivs")?)].into())
+        Ok([format!("NoNewPrivs: {}", status(pid, "NoNewPrivs")?)].into())
     })
 }
 
 pub(crate) fn opens_no_descriptor_for_the_command(program: &Program) -> Result<()> {
     // A descriptor of a folder leads out of every root: `ls /proc/$$/fd/3/..`.
-    let mut both = Both::start(program)?;
-    let of_the_caller = descriptors(both.caller)?;
+    let both = Both::start(program)?;
+    let [of_the_caller, seen] = [both.caller, both.command].map(|pid| {
+        let descriptors = numbers(&path(pid, "fd"));
+        descriptors.collect::<BTreeSet<_>>()
+    });
     let mut new = Vec::new();
-    for number in descriptors(both.command)?.difference(&of_the_caller) {
-        let link = format!("/proc/{}/fd/{number}", both.command);
-        let target = fs::read_link(link).unwrap_or_default();
+    for number in seen.difference(&of_the_caller) {
+        let target = fs::read_link(path(both.command, &format!("fd/{number}"))).unwrap_or_default();
         new.push(format!("{number} -> {}", target.display()));
     }
-    let what = format!(
-        "for the command no descriptor but its caller's (O_CLOEXEC closes others in time)\n\
-         seen:     {new:?}"
-    );
-    both.inside.expected(&what, new.is_empty())
-}
-
-fn descriptors(pid: i32) -> Result<BTreeSet<String>> {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).context("list open files")?;
-    let names = files.map(|file| Ok(file?.file_name().to_string_lossy().into_owned()));
-    names.collect()
+    let what = "for the command no descriptor but its caller's (O_CLOEXEC closes others in time)";
+    expect(new.is_empty(), what, format_args!("{new:?}"))
 }
 
 pub(crate) fn starts_in_the_callers_folder(program: &Program) -> Result<()> {
-    let mut both = Both::start(program)?;
-    let root = format!("/proc/{}/root", both.command);
-    if !is_same_folder(Path::new(&root), Path::new("/"))? {
+    let both = Both::start(program)?;
+    if !is_same_folder(&path(both.command, "root"), Path::new("/"))? {
         // It does what step 6 teaches already.
         return Ok(());
     }
-    let link = format!("/proc/{}/cwd", both.command);
-    let seen = fs::read_link(&link).with_context(|| format!("read {link}"))?;
+    let seen = fs::read_link(path(both.command, "cwd")).context("read where the command is")?;
     let folder = program.host.folder.path().canonicalize();
     let folder = folder.context("find the caller's folder")?;
-    let what = format!(
-        "{} as working directory of the command, which is its caller's\nseen:     {}",
-        folder.display(),
-        seen.display()
-    );
-    both.inside.expected(&what, seen == folder)
+    let what = "as working directory of the command, which is its caller's";
+    let what = format!("{} {what}", folder.display());
+    expect(seen == folder, what, seen.display())
 }
 
 pub(crate) fn finds_the_command_in_its_own_root(program: &Program) -> Result<()> {
@@ -197,10 +183,4 @@ pub(crate) fn leads_nowhere_outside_by_proc(program: &Program) -> Result<()> {
                 too, and no descriptor may be open on a folder outside";
     ended.expected(what, holds)?;
     Ok(())
-}
-
-fn read(pid: i32, name: &str) -> Result<String> {
-    let path = format!("/proc/{pid}/{name}");
-    let text = fs::read(&path).with_context(|| format!("read {path}"))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }

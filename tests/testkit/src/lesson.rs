@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::cgroup::words;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::check::{Promises, checks};
-use crate::host::eventually;
-use crate::program::{Ended, Program, Running};
+use crate::patience::until;
+use crate::program::{Ended, Program, Running, STARTED};
 
 /// All lessons.
 pub const ALL: &[Promises] = &[
@@ -176,13 +178,8 @@ fn has_the_root_filesystem_as_root_on_the_host(program: &Program) -> Result<()> 
         .context("find the root filesystem")?;
     // After pivot_root(2) the link reads `/`: then the folder behind it decides.
     let is_same = seen == expected || is_same_folder(Path::new(&link), &expected)?;
-    ensure!(
-        is_same,
-        "expected: {link} points at {}\nseen:     {}",
-        expected.display(),
-        seen.display()
-    );
-    Ok(())
+    let what = format!("{link} points at {}", expected.display());
+    expect(is_same, what, seen.display())
 }
 
 pub(crate) fn is_same_folder(one: &Path, other: &Path) -> Result<bool> {
@@ -213,11 +210,8 @@ pub(crate) fn keeps_its_mounts_inside(program: &Program) -> Result<()> {
     // On a mount of its own, as /home often is: there it is not enough if / is private.
     let rootfs = program.host.expose(&program.rootfs)?;
     let before = program.host.snapshot()?;
-    let mut running = program
-        .run_shell("echo started; exec sleep 1000")
-        .with_env("ROOTFS", rootfs.path())
-        .start()?;
-    running.wait_for("started")?;
+    let call = program.run_shell(STARTED).with_env("ROOTFS", rootfs.path());
+    let running = call.started()?;
     program.host.expect_unchanged(&before)?;
     end_command(program, running)?;
     program.host.expect_unchanged(&before)
@@ -245,17 +239,14 @@ fn end_command(program: &Program, running: Running) -> Result<()> {
 /// Starts a container that sleeps in 11 processes, and waits until all of them are there.
 fn start_sleepers<'a>(program: &'a Program, seconds: &str) -> Result<Running<'a>> {
     let script = format!("for i in $(seq 11); do sleep {seconds} & done; echo started; wait");
-    let mut running = program.run(&["bash", "-c", &script]).start()?;
-    running.wait_for("started")?;
-    Ok(running)
+    program.run(&["bash", "-c", &script]).started()
 }
 
 fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1000"]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
-    let max = read(&cgroup.join("pids.max"))?;
-    ensure!(max == "20", "expected: 20 in pids.max\nseen:     {max}");
-    Ok(())
+    let max = read(&cgroup, "pids.max")?;
+    expect(max == "20", "20 in pids.max", max)
 }
 
 fn stops_a_fork_bomb(program: &Program) -> Result<()> {
@@ -263,26 +254,17 @@ fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
     let running = program.run(&["bash", "-c", script]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
-    let refused = || {
-        let events = read(&cgroup.join("pids.events")).ok()?;
-        let count = events
-            .strip_prefix("max ")?
-            .lines()
-            .next()?
-            .parse::<u64>()
-            .ok()?;
-        (count > 0).then_some(())
-    };
-    eventually("a refused fork in pids.events", refused)?;
+    until("a refused fork in pids.events", || {
+        let events = words(&cgroup, "pids.events");
+        events.windows(2).any(|it| it[0] == "max" && it[1] != "0")
+    })?;
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(300) {
-        let current: u32 = read(&cgroup.join("pids.current"))?
+        let current: u32 = read(&cgroup, "pids.current")?
             .parse()
             .context("read a number")?;
-        ensure!(
-            current <= 20,
-            "expected: at most 20 processes\nseen:     {current} in pids.current"
-        );
+        let seen = format_args!("{current} in pids.current");
+        expect(current <= 20, "at most 20 processes", seen)?;
         thread::sleep(Duration::from_millis(1));
     }
     end_command(program, running)?;
@@ -296,11 +278,8 @@ fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
     );
     let one = counting_cgroup(program, "1003")?;
     let other = counting_cgroup(program, "1004")?;
-    ensure!(
-        one != other,
-        "expected: two cgroups, one for each container\nseen:     both in {}",
-        one.display()
-    );
+    let seen = format_args!("both in {}", one.display());
+    expect(one != other, "two cgroups, one for each container", seen)?;
     // Two times 12, with the shells, would not fit into one cap of 20. Once they do fit, there
     // are some places left for the program's own processes, and their threads.
     let _one = start_sleepers(program, "1001")?;
@@ -308,12 +287,16 @@ fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
     let one = counting_cgroup(program, "1001")?;
     let other = counting_cgroup(program, "1002")?;
     for cgroup in [one, other] {
-        let count = read(&cgroup.join("cgroup.procs"))?.lines().count();
-        ensure!(
-            (12..=20).contains(&count),
-            "expected: 11 sleeping processes and their shell in {}\nseen:     {count} processes",
+        let count = read(&cgroup, "cgroup.procs")?.lines().count();
+        let what = format_args!(
+            "11 sleeping processes and their shell in {}",
             cgroup.display()
         );
+        expect(
+            (12..=20).contains(&count),
+            what,
+            format_args!("{count} processes"),
+        )?;
     }
     Ok(())
 }
@@ -322,17 +305,20 @@ fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
 fn counting_cgroup(program: &Program, seconds: &str) -> Result<PathBuf> {
     let pid = program.host.find_process(&["sleep", seconds])?;
     let cgroup = program.host.cgroup_of(pid)?;
-    ensure!(
+    expect(
         cgroup.join("pids.max").exists(),
-        "expected: a cgroup that counts processes, and so has a file pids.max\n\
-         seen:     {}, which has none: it is of another hierarchy, or its parent's \
-         cgroup.subtree_control lacks pids",
-        cgroup.display()
-    );
+        "a cgroup that counts processes, and so has a file pids.max",
+        format_args!(
+            "{}, which has none: it is of another hierarchy, or its parent's \
+             cgroup.subtree_control lacks pids",
+            cgroup.display()
+        ),
+    )?;
     Ok(cgroup)
 }
 
-fn read(path: &Path) -> Result<String> {
-    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+/// What one of a cgroup's files says.
+fn read(cgroup: &Path, name: &str) -> Result<String> {
+    let text = fs::read_to_string(cgroup.join(name)).with_context(|| format!("read {name}"))?;
     Ok(text.trim_end().to_owned())
 }

@@ -2,11 +2,12 @@
 //! themselves, the word `child`, and what becomes of them if a system call fails.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process;
 
 use anyhow::{Context, Result};
+use kernelfiles::process::{argv, state};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
@@ -14,9 +15,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::pipe2;
 
 use crate::check::{Promises, checks};
-use crate::dependable::{EXECUTED, WITHOUT_ROOT, has_done_nothing};
-use crate::host::{eventually, status_of};
-use crate::program::{Program, Running};
+use crate::dependable::{WITHOUT_ROOT, has_done_nothing};
+use crate::patience::until;
+use crate::program::{EXECUTED, Program, Running, STARTED};
 use crate::refuse::{self, Refused};
 
 /// All that several of our steps show.
@@ -175,8 +176,7 @@ fn fails_if_it_cannot_print(program: &Program) -> Result<()> {
 fn keeps_sigint_and_sigquit_to_itself(program: &Program) -> Result<()> {
     let script = "trap 'exit 3' INT QUIT; trap 'exit 5' TERM; echo started; \
                   while :; do sleep 0.01; done";
-    let mut running = program.run(&["bash", "-c", script]).start()?;
-    running.wait_for("started")?;
+    let mut running = program.run(&["bash", "-c", script]).started()?;
     // If several are pending, the one with the lowest number comes first: SIGTERM is last.
     for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
         running.signal(signal)?;
@@ -186,7 +186,7 @@ fn keeps_sigint_and_sigquit_to_itself(program: &Program) -> Result<()> {
 }
 
 fn fails_if_a_signal_cannot_be_passed_on(program: &Program) -> Result<()> {
-    let call = program.run_shell("echo started; exec sleep 1000");
+    let call = program.run_shell(STARTED);
     let mut running = refuse::start(call, &refused(libc::SYS_kill))?;
     running.wait_for("started")?;
     running.signal(Signal::SIGTERM)?;
@@ -400,9 +400,7 @@ fn ends_child_at_its_first_word(program: &Program) -> Result<()> {
     let (mut running, _reader) = start_with_a_silent_child(program)?;
     running.signal(Signal::SIGKILL)?;
     running.end()?.exits(137)?;
-    eventually("the end of `child`", || {
-        program.host.processes().is_empty().then_some(())
-    })
+    program.host.expect_no_process_left("the end of `child`")
 }
 
 /// Starts the program with a pipe for standard output, in which there is room for the line of
@@ -415,13 +413,11 @@ pub fn start_with_a_silent_child(program: &Program) -> Result<(Running<'_>, File
     let call = program.run(EXECUTED).with_arg(long.as_ref());
     let running = call.with_output(writer).start()?;
     let waits = |pid: &i32| {
-        let argv = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let is_child = argv.split(|byte| *byte == 0).nth(1) == Some(b"child");
-        is_child && status_of(*pid, "State").is_ok_and(|state| state.starts_with('S'))
+        let is_child = argv(pid).get(1).is_some_and(|word| word == "child");
+        is_child && state(pid).is_ok_and(|state| state == 'S')
     };
-    eventually("`child` to wait for a reader", || {
-        let child = program.host.processes().into_iter().find(waits);
-        child.map(|_| ())
+    until("`child` to wait for a reader", || {
+        program.host.processes().iter().any(waits)
     })?;
     Ok((running, reader.into()))
 }

@@ -1,30 +1,32 @@
 //! Starts the program under test, and looks at what it does.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write as _};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail, ensure};
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use anyhow::{Context, Error, Result};
+use contract::failure::Failure;
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use rexpect::process::PtyProcess;
 
-use crate::fence::{self, Hangs};
-use crate::host::{Exposed, Host, LONG, Patience, scaled};
+use crate::host::Host;
+use crate::inside;
+use crate::mounts::Exposed;
+use crate::patience::{LONG, Patience, scaled};
+use crate::report::{MOST_OUTPUT, run, shortened};
+use crate::terminal::Terminal;
 
 /// A program under test on a host of its own.
+#[derive(Clone)]
 pub struct Program {
     /// Where the program is.
     pub path: PathBuf,
@@ -33,13 +35,22 @@ pub struct Program {
     /// The root filesystem that `ROOTFS` names for it.
     pub rootfs: PathBuf,
     /// The host that it runs on.
-    pub host: Host,
+    pub host: Arc<Host>,
     /// What it gets after each `run`, in front of the test's own words: options that switch on
     /// what is tested.
     pub options: &'static [&'static str],
 }
 
 impl Program {
+    /// An answer to an exercise of the step, on the same host, with what it gets after `run`.
+    pub fn answer(&self, name: &str, options: &'static [&'static str]) -> Self {
+        Self {
+            path: self.step.with_file_name(name),
+            options,
+            ..self.clone()
+        }
+    }
+
     /// `PROGRAM run COMMAND...`, not started yet.
     pub fn run(&self, command: &[&str]) -> Call<'_> {
         let command: Vec<&str> = [&["run"], self.options, command].concat();
@@ -88,6 +99,9 @@ impl Program {
         }
     }
 }
+
+/// A script that says so when it has started, and lasts until it is ended.
+pub const STARTED: &str = "echo started; exec sleep 1000";
 
 /// `PROGRAM run sh -c SCRIPT`, with `rootfs` for a root filesystem, by names that are only
 /// good in a certain folder: what one leads to may be another folder once something is
@@ -170,6 +184,13 @@ impl<'a> Call<'a> {
         self.start()?.end()
     }
 
+    /// Starts the program, and waits until the command says `started`.
+    pub fn started(self) -> Result<Running<'a>> {
+        let mut running = self.start()?;
+        running.wait_for("started")?;
+        Ok(running)
+    }
+
     /// Starts the program.
     pub fn start(mut self) -> Result<Running<'a>> {
         let mut input = self.program.host.make_file()?;
@@ -187,7 +208,7 @@ impl<'a> Call<'a> {
             None => stdout.try_clone().context("share a file")?.into(),
         };
         let words = self.to_string();
-        self.program.host.remember(words.clone());
+        self.program.host.remember(run(&words));
         let _starting = STARTING.lock().expect("no thread panics with this lock");
         let child = self
             .command()
@@ -211,25 +232,14 @@ impl<'a> Call<'a> {
     /// Starts the program in a terminal of its own.
     pub fn in_terminal(mut self) -> Result<Terminal<'a>> {
         let words = format!("{self}, in a terminal");
-        self.program.host.remember(words.clone());
+        self.program.host.remember(run(&words));
         // On a dumb one bash writes what follows a command into the line of its prompt.
         self.env.push(("TERM".into(), "xterm".into()));
         let _starting = STARTING.lock().expect("no thread panics with this lock");
         let process = PtyProcess::new(self.command());
-        let mut process = process.with_context(|| format!("start {words}"))?;
+        let process = process.with_context(|| format!("start {words}"))?;
         keep_terminals_to_ourselves()?;
-        // A shell at a terminal ignores the SIGTERM that it would get first.
-        process.set_kill_timeout(Some(0));
-        let file = process.get_file_handle().context("take the terminal")?;
-        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("read without waiting")?;
-        Ok(Terminal {
-            program: self.program,
-            words,
-            file,
-            shown: Vec::new(),
-            seen: 0,
-            process,
-        })
+        Terminal::of(&self.program.host, words, process)
     }
 
     fn command(&self) -> Command {
@@ -243,7 +253,7 @@ impl<'a> Call<'a> {
             .env_remove("RUST_BACKTRACE")
             .env_remove("CONTAINER")
             .envs(self.env.iter().cloned());
-        fence::hide(&mut command);
+        inside::hide(&mut command);
         command
     }
 }
@@ -275,17 +285,12 @@ impl std::fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.path.file_name().unwrap_or_default().to_owned();
         let words = self.prefix.iter().chain(Some(&name)).chain(&self.args);
-        let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
-        f.write_str(&words.join(" "))
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        let words = words
+            .iter()
+            .map(|word| shlex::try_quote(word).unwrap_or(word.clone()));
+        f.write_str(&words.collect::<Vec<_>>().join(" "))
     }
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// A program that has been started, with no terminal.
@@ -308,13 +313,8 @@ impl Running<'_> {
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.words += &format!(", then {signal}");
         self.signalled = Some(signal);
-        self.program.host.remember(self.words.clone());
-        kill(Pid::from_raw(self.pid()), signal).with_context(|| {
-            format!(
-                "ran:      {}\nseen:     {signal} could not be sent",
-                self.words
-            )
-        })
+        self.program.host.remember(run(&self.words));
+        kill(Pid::from_raw(self.pid()), signal).with_context(|| format!("send {signal}"))
     }
 
     /// What the program has written to its standard output by now.
@@ -359,11 +359,10 @@ impl Running<'_> {
                 return Ok(found);
             }
             if has_ended {
-                bail!("{}", self.take_down()?.report(what));
+                return Err(self.take_down()?.report(what).into());
             }
             if is_over {
-                let report = self.give_up()?.report(what);
-                bail!(Hangs(report));
+                return Err(self.give_up(what)?);
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -375,22 +374,12 @@ impl Running<'_> {
         let mut pause = Duration::from_micros(500);
         while !self.has_ended()? {
             if patience.is_over() {
-                let limit = scaled(LONG);
-                let report = self.give_up()?.report(&format!("an end within {limit:?}"));
-                bail!(Hangs(report));
+                return Err(self.give_up(&format!("an end within {:?}", scaled(LONG)))?);
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
         self.take_down()
-    }
-
-    /// Fails, and tells what was run, expected and seen by then, unless `holds`.
-    pub fn expected(&mut self, what: &str, holds: bool) -> Result<()> {
-        if holds {
-            return Ok(());
-        }
-        bail!("ran:      {}\nexpected: {what}", self.words)
     }
 
     /// Fails if the program prints without end.
@@ -401,7 +390,7 @@ impl Running<'_> {
         if length > MOST_OUTPUT {
             let what = format!("no more than {MOST_OUTPUT} bytes of output, and not {length}");
             self.kill();
-            bail!("{}", self.ended()?.report(&what));
+            return Err(self.ended()?.report(&what).into());
         }
         Ok(status.is_some())
     }
@@ -413,12 +402,15 @@ impl Running<'_> {
     }
 
     /// Ends the program, which has not ended by itself, and says that.
-    fn give_up(&mut self) -> Result<Ended> {
+    fn give_up(&mut self, expected: &str) -> Result<Error> {
         let after = self.signalled.map(|signal| format!(" after {signal}"));
         let after = after.unwrap_or_default();
-        let mut ended = self.take_down()?;
-        ended.gone_on = Some(format!("it did not end{after}; killed by the test"));
-        Ok(ended)
+        let failure = Failure {
+            seen: format!("it did not end{after}; killed by the test"),
+            hangs: true,
+            ..self.take_down()?.report(expected)
+        };
+        Ok(failure.into())
     }
 
     fn take_down(&mut self) -> Result<Ended> {
@@ -434,10 +426,8 @@ impl Running<'_> {
             status: self.child.wait().context("wait for the program")?,
             stdout: read_all(&self.stdout)?,
             stderr: read_all(&self.stderr)?,
-            gone_on: None,
         };
-        let said = ended.said();
-        self.program.host.remember(format!("{}{said}", self.words));
+        self.program.host.remember(ended.run());
         Ok(ended)
     }
 }
@@ -459,8 +449,6 @@ pub struct Ended {
     pub stdout: String,
     /// Its standard error; what is not UTF-8 is replaced.
     pub stderr: String,
-    /// That it did not end by itself, in words.
-    gone_on: Option<String>,
 }
 
 impl Ended {
@@ -512,201 +500,51 @@ impl Ended {
         lines.find(|line| line.starts_with(start)).unwrap_or("")
     }
 
+    /// Fails if the exit status is 0.
+    pub fn fails(&self) -> Result<&Self> {
+        self.expected("an exit status other than 0", self.code() != 0)
+    }
+
+    /// Fails if [`EXECUTED`] was executed.
+    pub fn has_executed_nothing(&self) -> Result<&Self> {
+        let holds = !self.stdout.lines().any(|line| line == EXECUTED[1]);
+        self.expected("a command that is not executed", holds)
+    }
+
     /// Fails, and tells what was run, expected and seen, unless `holds`.
     pub fn expected(&self, what: &str, holds: bool) -> Result<&Self> {
-        ensure!(holds, "{}", self.report(what));
-        Ok(self)
-    }
-
-    fn report(&self, expected: &str) -> String {
-        let exit_status = || format!("exit status {}", self.code());
-        format!(
-            "ran:      {}\nexpected: {expected}\nseen:     {}{}",
-            self.words,
-            self.gone_on.clone().unwrap_or_else(exit_status),
-            self.said()
-        )
-    }
-
-    /// What it wrote, in lines below a report.
-    fn said(&self) -> String {
-        let mut report = String::new();
-        for (name, text) in [("output", &self.stdout), ("error", &self.stderr)] {
-            if !text.is_empty() {
-                write!(report, "\n          standard {name}:{}", in_lines(text)).ok();
-            }
-        }
-        report
-    }
-}
-
-/// A program that has been started in a terminal.
-pub struct Terminal<'a> {
-    program: &'a Program,
-    words: String,
-    file: File,
-    /// All that the terminal has shown.
-    shown: Vec<u8>,
-    /// How much of that a test has seen.
-    seen: usize,
-    process: PtyProcess,
-}
-
-impl Terminal<'_> {
-    /// Waits until this line is on the screen, below the lines that were waited for before.
-    pub fn wait_for(&mut self, line: &str) -> Result<()> {
-        let wanted = format!("the line {line:?}");
-        let mut patience = Patience::new(LONG);
-        loop {
-            let is_over = patience.is_over();
-            let has_ended = self.read()?;
-            let rest = &self.shown[self.seen..];
-            let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
-            let is_it = |shown: &&[u8]| {
-                let shown = shown.strip_suffix(b"\r\n").unwrap_or_default();
-                // A program may begin a line anew, with a carriage return.
-                shown.rsplit(|byte| *byte == b'\r').next() == Some(line.as_bytes())
-            };
-            let mut length = 0;
-            if lines
-                .by_ref()
-                .inspect(|line| length += line.len())
-                .any(|line| is_it(&line))
-            {
-                self.seen += length;
-                return Ok(());
-            }
-            if has_ended {
-                bail!("{}", self.report(&wanted, "the program has ended"));
-            }
-            if is_over {
-                let what = format!("after {:?}", scaled(LONG));
-                bail!(Hangs(self.report(&wanted, &what)));
-            }
-            thread::sleep(Duration::from_millis(2));
+        match holds {
+            true => Ok(self),
+            false => Err(self.report(what).into()),
         }
     }
 
-    /// Tells which processes do not get what is typed. A new session (setsid(2)) has no
-    /// terminal; and of one session, only one process group (setpgid(2)) is in the foreground
-    /// (tcsetpgrp(3)), where it may read, and gets the signals of the keys.
-    fn about_foreground(&self) -> String {
-        let mut report = String::new();
-        for pid in self.program.host.processes() {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // proc_pid_stat(5): PID (NAME) STATE PPID GROUP SESSION TERMINAL FOREGROUND
-            let (name, rest) = stat.rsplit_once(')').unwrap_or_default();
-            let name = name.split('(').nth(1).unwrap_or_default();
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            let [_, _, group, session, terminal, foreground, ..] = fields[..] else {
-                continue;
-            };
-            let why = match () {
-                () if terminal == "0" => format!("has no terminal, in its own session {session}"),
-                () if group != foreground => {
-                    format!("is in process group {group}, and the foreground is {foreground}")
-                }
-                () => continue,
-            };
-            write!(report, "\n          process {pid}, {name}, {why}").ok();
-        }
-        report
-    }
-
-    /// Types a line.
-    pub fn type_line(&mut self, line: &str) -> Result<()> {
-        self.words += &format!(", typed {line:?}");
-        let line = format!("{line}\n");
-        self.file.write_all(line.as_bytes()).context("type a line")
-    }
-
-    /// Types a control character: `press('c')` is Ctrl-C.
-    pub fn press(&mut self, key: char) -> Result<()> {
-        self.words += &format!(", pressed Ctrl-{}", key.to_ascii_uppercase());
-        let key = u8::try_from(key).context("find a key")? & 0x1f;
-        self.file.write_all(&[key]).context("press a key")
-    }
-
-    /// Waits for the program to end, and fails unless its exit status is `code`.
-    pub fn exits(self, code: i32) -> Result<()> {
-        let words = self.words.clone();
-        let (seen, rest) = self.ends()?;
-        ensure!(
-            seen == code,
-            "ran:      {words}\nexpected: exit status {code}\n\
-             seen:     exit status {seen}, and on the screen:{}",
-            in_lines(&rest)
-        );
-        Ok(())
-    }
-
-    /// Waits for the program to end, and returns its exit status and what it has shown since
-    /// the last line that was waited for.
-    pub fn ends(mut self) -> Result<(i32, String)> {
-        let mut patience = Patience::new(LONG);
-        let seen = loop {
-            let is_over = patience.is_over();
-            self.read()?;
-            match self.process.status() {
-                Some(WaitStatus::Exited(_, code)) => break code,
-                Some(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
-                Some(_) => {}
-                None => bail!("the program has been waited for"),
-            }
-            if is_over {
-                let what = format!("after {:?}", scaled(LONG));
-                bail!(Hangs(self.report("its end", &what)));
-            }
-            thread::sleep(Duration::from_millis(2));
-        };
-        self.read()?;
-        let rest = String::from_utf8_lossy(&self.shown[self.seen..]);
-        Ok((seen, rest.into_owned()))
-    }
-
-    /// Reads what is there, and tells whether nothing more can come.
-    fn read(&mut self) -> Result<bool> {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.file.read(&mut buffer) {
-                Ok(0) => return Ok(true),
-                Ok(count) => self.shown.extend(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                // The program, and all that it has started there, have ended.
-                Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Ok(true),
-                Err(error) => return Err(error).context("read what the terminal shows"),
-            }
-            let length = self.shown.len() as u64;
-            if length > MOST_OUTPUT {
-                let wanted = format!("no more than {MOST_OUTPUT} bytes on the screen");
-                bail!("{}", self.report(&wanted, "more"));
-            }
+    fn report(&self, expected: &str) -> Failure {
+        Failure {
+            expected: expected.to_owned(),
+            seen: format!("exit status {}", self.code()),
+            ..self.run()
         }
     }
 
-    fn report(&self, expected: &str, seen: &str) -> String {
-        let screen = String::from_utf8_lossy(&self.shown[self.seen..]);
-        format!(
-            "ran:      {}\nexpected: {expected}\nseen:     {seen}; on the screen:{}{}",
-            self.words,
-            in_lines(&screen),
-            self.about_foreground()
-        )
+    /// What was run, and what it has said.
+    fn run(&self) -> Failure {
+        let said = [
+            ("standard output", &self.stdout),
+            ("standard error", &self.stderr),
+        ];
+        let said = said.into_iter().filter(|(_, text)| !text.is_empty());
+        Failure {
+            said: said
+                .map(|(place, text)| (place.into(), shortened(text)))
+                .collect(),
+            ..run(&self.words)
+        }
     }
 }
 
-impl Drop for Terminal<'_> {
-    fn drop(&mut self) {
-        self.program.host.kill_all();
-    }
-}
-
-/// More than this no program has to say.
-const MOST_OUTPUT: u64 = 1 << 20;
-
-/// How much of it a report shows: so many lines from the beginning and the end, and of each
-/// so many characters.
-const SHOWN: (usize, usize) = (20, 200);
+/// A command that shows whether it was executed.
+pub const EXECUTED: &[&str] = &["echo", "executed"];
 
 fn on_standard_output(lines: &str) -> String {
     let noun = if lines.contains('\n') {
@@ -715,39 +553,6 @@ fn on_standard_output(lines: &str) -> String {
         "line"
     };
     format!("the {noun} {lines:?} on standard output")
-}
-
-/// Text in lines below a report.
-fn in_lines(text: &str) -> String {
-    let (count, width) = SHOWN;
-    let text = text.replace('\r', "");
-    let mut lines: Vec<String> = Vec::new();
-    let mut equal = 0;
-    let mut all = text.trim_end().split('\n').peekable();
-    while let Some(line) = all.next() {
-        equal += 1;
-        if all.peek() != Some(&line) {
-            let times = format!("  ({equal} times)");
-            lines.push(line.to_owned() + if equal > 1 { &times } else { "" });
-            equal = 0;
-        }
-    }
-    let mut shown = String::new();
-    let mut add = |line: &str| {
-        let start: String = line.chars().take(width).collect();
-        let more = if start.len() < line.len() { "…" } else { "" };
-        write!(shown, "\n          | {start}{more}").ok();
-    };
-    if lines.len() <= 2 * count {
-        lines.iter().for_each(|line| add(line));
-    } else {
-        lines[..count].iter().for_each(|line| add(line));
-        add(&format!("… and so on, {} lines …", lines.len() - 2 * count));
-        lines[lines.len() - count..]
-            .iter()
-            .for_each(|line| add(line));
-    }
-    shown
 }
 
 /// All that a file holds by now. Reading must not move the offset, at which the program,

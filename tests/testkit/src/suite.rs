@@ -4,19 +4,23 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Result, ensure};
+use contract::failure::Failure;
+use contract::variables::{self, CONTAINER, ROOTFS};
 use libtest_mimic::{Arguments, Failed, Trial};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::check::{Check, Promises};
-use crate::exercise;
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::program::Program;
-use crate::variables::{self, CONTAINER, ROOTFS};
-use crate::{dependable, fence, lesson, own};
+use crate::{dependable, exercise, fence, guard, inside, lesson, own, scratch};
+
+/// Words of a command line.
+type Words = &'static [&'static str];
 
 /// A step, and what its suite asks beside what the testkit asks of every step.
 pub struct Step {
@@ -26,8 +30,11 @@ pub struct Step {
     pub program: &'static str,
     /// A folder under `target` for what the tests need.
     pub scratch: &'static str,
-    /// What only it shows, and only its answers.
+    /// What only it shows.
     pub own: &'static [Check],
+    /// What only its answers to exercises show, each with options that it gets after `run`:
+    /// `own::ANSWER_CHECK`.
+    pub answers: &'static [(&'static str, Words, &'static [Check])],
     /// Wrong answers, each an example of the step's package, with the check that it fails:
     /// `("init-reaps-one-per-signal", "init::leaves_no_zombie")`.
     pub wrong: &'static [(&'static str, &'static str)],
@@ -47,7 +54,7 @@ pub fn run(step: Step) -> ExitCode {
             return ExitCode::from(125);
         }
     };
-    let question = fence::question();
+    let question = inside::question();
     let step: &'static Step = Box::leak(Box::new(step));
     let tests = match &container {
         None => about_our_own(step),
@@ -157,8 +164,17 @@ struct ClearAll;
 
 impl Drop for ClearAll {
     fn drop(&mut self) {
-        host::clear_all();
+        clear_all();
     }
+}
+
+/// Ends all programs under test in this process, and removes their cgroups and the tests'
+/// folder: at the end of all tests, and on Ctrl-C. Not for the thread of a test.
+///
+/// No test can begin after that.
+fn clear_all() {
+    guard::remove_all();
+    scratch::remove();
 }
 
 /// The program that `CONTAINER` names, if it is set.
@@ -179,7 +195,7 @@ struct Question {
     step: &'static Step,
     program: PathBuf,
     /// What the program gets after each `run`, before what the check gives it.
-    options: &'static [&'static str],
+    options: Words,
     check: &'static Check,
 }
 
@@ -229,10 +245,10 @@ impl Question {
             path,
             step: self.step.program.into(),
             rootfs,
-            host,
+            host: Arc::new(host),
             options: self.options,
         };
-        (self.check.ask)(&program).map_err(|error| program.host.complete(error))
+        (self.check.ask)(&program).map_err(|error| program.host.complete(&error).into())
     }
 
     /// Has it asked inside the fence.
@@ -286,7 +302,12 @@ impl Test {
             match kind {
                 Kind::Passes(taught) => {
                     let result = questions.try_for_each(|question| question.answer(true));
-                    result.map_err(|error| Failed::from(explain(&error, taught)))
+                    result.map_err(|error| {
+                        let mut failure = Failure::of(&error);
+                        // What was left on the host may belong to another chapter.
+                        failure.chapter.get_or_insert(taught);
+                        Failed::from(failure)
+                    })
                 }
                 Kind::Bites(what) => bites(questions, what).map_err(Failed::from),
             }
@@ -376,6 +397,20 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
             Question::new(step, program, id, check),
         ));
     }
+    for (answer, options, checks) in step.answers {
+        let path = program.with_file_name(answer);
+        tests.extend(checks.iter().map(|check| {
+            let id = format!("own::{}_{}", answer.replace('-', "_"), check.name);
+            let question = Question::new(step, &path, id, check);
+            Test::passes(
+                step.number,
+                Question {
+                    options,
+                    ..question
+                },
+            )
+        }));
+    }
     for exercise in course::exercises(step.number) {
         let name = exercise.name;
         let answer = program.with_file_name(name);
@@ -407,15 +442,6 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
     tests
 }
 
-fn explain(error: &Error, taught: u8) -> String {
-    let error = format!("{error:#}");
-    // What was left on the host may belong to another chapter, which it then names.
-    match error.contains("\nmore in: ") {
-        true => error,
-        false => error + &host::more_in(taught),
-    }
-}
-
 /// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept in the
 /// folder `scratch`.
 ///
@@ -445,7 +471,7 @@ fn end_with_a_signal() {
     let mut signals = signals.expect("no handler is forbidden");
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            host::clear_all();
+            clear_all();
             process::exit(128 + signal);
         }
     });

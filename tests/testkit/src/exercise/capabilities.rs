@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
 use crate::check::{Check, checks};
-use crate::host::eventually;
-use crate::program::Program;
+use crate::program::{EXECUTED, Program};
 
 /// What a right answer passes.
 pub const CHECKS: &[Check] = checks![
@@ -92,8 +91,7 @@ fn the_user_has_no_capabilities(program: &Program) -> Result<()> {
 fn passes_signals_on_to_the_user(program: &Program) -> Result<()> {
     let script = "trap 'echo stopped; exit 5' TERM; echo started; while :; do sleep 0.01; done";
     let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
-    let mut running = call.start()?;
-    running.wait_for("started")?;
+    let mut running = call.started()?;
     running.signal(Signal::SIGTERM)?;
     running.end()?.exits(5)?.prints("stopped")?;
     Ok(())
@@ -102,12 +100,11 @@ fn passes_signals_on_to_the_user(program: &Program) -> Result<()> {
 fn leaves_no_process_of_the_user_behind(program: &Program) -> Result<()> {
     let script = "sleep 1000 & echo started; wait";
     let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
-    let mut running = call.start()?;
-    running.wait_for("started")?;
+    let mut running = call.started()?;
     running.signal(Signal::SIGKILL)?;
     running.end()?.exits(137)?;
-    let gone = || program.host.processes().is_empty().then_some(());
-    eventually("the container to end with `run`, which got SIGKILL", gone)
+    let host = &program.host;
+    host.expect_no_process_left("the container to end with `run`, which got SIGKILL")
 }
 
 fn gives_the_rest_to_the_command(program: &Program) -> Result<()> {
@@ -124,10 +121,9 @@ fn refuses_what_is_no_user(program: &Program) -> Result<()> {
         &["--user", "-1"],
         &["--colour", "blue"],
     ] {
-        let ended = program.run_with(options, &["echo", "executed"]).end()?;
+        let ended = program.run_with(options, EXECUTED).end()?;
         ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
-        let holds = !ended.stdout.lines().any(|line| line == "executed");
-        ended.expected("a command that is not executed", holds)?;
+        ended.has_executed_nothing()?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! After step 5: clone(2) instead of unshare(2).
 
-use std::fs;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
+use contract::failure::expect;
+use kernelfiles::process::namespace;
 
 use crate::check::{Check, checks};
 use crate::dependable::ends_with_the_exit_status_of_the_command;
@@ -43,27 +43,21 @@ fn stays_in_the_namespaces_of_the_host(program: &Program) -> Result<()> {
         "user",
     ] {
         let host = program.host.namespace(kind)?;
-        let seen = namespace_of(running.pid(), kind)?;
-        ensure!(
+        let seen = namespace(running.pid(), kind)?;
+        let what = format!("`run` in the host's namespaces, {host}");
+        expect(
             seen == host,
-            "expected: `run` in the host's namespaces, {host}\nseen:     {seen} in /proc/PID/ns/{kind}"
-        );
+            what,
+            format_args!("{seen} in /proc/PID/ns/{kind}"),
+        )?;
     }
     for kind in ["uts", "pid"] {
         let host = program.host.namespace(kind)?;
-        let seen = namespace_of(command, kind)?;
-        ensure!(
-            seen != host,
-            "expected: the command in another {kind} namespace than the host\nseen:     {seen}"
-        );
+        let seen = namespace(command, kind)?;
+        let what = format!("the command in another {kind} namespace than the host");
+        expect(seen != host, what, seen)?;
     }
     Ok(())
-}
-
-fn namespace_of(pid: i32, kind: &str) -> Result<String> {
-    let link = format!("/proc/{pid}/ns/{kind}");
-    let name = fs::read_link(&link).with_context(|| format!("read {link}"))?;
-    Ok(name.to_string_lossy().into_owned())
 }
 
 fn leaves_no_zombie(program: &Program) -> Result<()> {

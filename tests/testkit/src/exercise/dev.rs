@@ -5,13 +5,15 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::mountinfo::{self, Mount};
+use kernelfiles::process;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{major, minor};
 
 use crate::check::{Check, checks};
 use crate::exercise::pivot_root::FOLDERS;
-use crate::mountinfo::{self, Mount};
 use crate::program::Program;
 
 /// What a right answer passes.
@@ -62,10 +64,9 @@ fn has_the_devices(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1000"]).start()?;
     let seen = devices(&dev_of(program)?)?;
     for (name, number) in DEVICES {
-        ensure!(
-            seen.get(name).is_some_and(|seen| seen == number),
-            "expected: the device /dev/{name} with the number {number}\nseen:     {seen:?}"
-        );
+        let holds = seen.get(name).is_some_and(|seen| seen == number);
+        let what = format_args!("the device /dev/{name} with the number {number}");
+        expect(holds, what, format_args!("{seen:?}"))?;
     }
     Ok(())
 }
@@ -78,11 +79,11 @@ fn has_no_other_device(program: &Program) -> Result<()> {
     // ptmx may be a link or a device.
     other.retain(|name, _| name != "ptmx" && DEVICES.iter().all(|(known, _)| known != name));
     let names: Vec<&String> = other.keys().take(10).collect();
-    ensure!(
+    expect(
         names.is_empty(),
-        "expected: no other device in /dev\nseen:     {names:?}"
-    );
-    Ok(())
+        "no other device in /dev",
+        format_args!("{names:?}"),
+    )
 }
 
 fn lets_everyone_use_them(program: &Program) -> Result<()> {
@@ -91,22 +92,18 @@ fn lets_everyone_use_them(program: &Program) -> Result<()> {
     let call = program.run(&["sleep", "1000"]).with_prefix(&closed);
     let _running = call.start()?;
     let dev = dev_of(program)?;
-    let expect = |path: PathBuf, wanted: u32| {
+    let has_mode = |path: PathBuf, wanted: u32| {
         let mode = fs::metadata(&path).with_context(|| format!("look at {}", path.display()))?;
         let mode = mode.mode() & 0o7777;
-        ensure!(
-            mode == wanted,
-            "expected: mode {wanted:o} for {}, whatever the umask\nseen:     {mode:o}",
-            path.display()
-        );
-        Ok(())
+        let what = format!("mode {wanted:o} for {}, whatever the umask", path.display());
+        expect(mode == wanted, what, format_args!("{mode:o}"))
     };
     for (name, _) in DEVICES {
-        expect(dev.join(name), 0o666)?;
+        has_mode(dev.join(name), 0o666)?;
     }
-    expect(dev.clone(), 0o755)?;
-    expect(dev.join("shm"), 0o1777)?;
-    expect(dev.with_file_name("tmp"), 0o1777)
+    has_mode(dev.clone(), 0o755)?;
+    has_mode(dev.join("shm"), 0o1777)?;
+    has_mode(dev.with_file_name("tmp"), 0o1777)
 }
 
 fn its_devices_work(program: &Program) -> Result<()> {
@@ -179,8 +176,7 @@ fn leaves_the_root_filesystem_as_it_was(program: &Program) -> Result<()> {
     let mut running = program
         .run_shell("echo lost >/tmp/file; echo started; exec sleep 1000")
         .with_env("ROOTFS", &rootfs)
-        .start()?;
-    running.wait_for("started")?;
+        .started()?;
     expect_files(&rootfs, &files)?;
     program.host.expect_unchanged(&before)?;
     running.signal(Signal::SIGTERM)?;
@@ -197,7 +193,7 @@ fn protect_rootfs(program: &Program) -> Result<()> {
 /// The /dev of a container that sleeps, as the host can reach it.
 fn dev_of(program: &Program) -> Result<PathBuf> {
     let pid = program.host.find_process(&["sleep", "1000"])?;
-    Ok(PathBuf::from(format!("/proc/{pid}/root/dev")))
+    Ok(process::path(pid, "root/dev"))
 }
 
 /// The device files in a folder and all below it, with their numbers.
@@ -234,9 +230,6 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
 fn expect_files(folder: &Path, before: &BTreeSet<PathBuf>) -> Result<()> {
     let now = files(folder)?;
     let changed: Vec<&PathBuf> = now.symmetric_difference(before).collect();
-    ensure!(
-        changed.is_empty(),
-        "expected: the root filesystem as it was\nseen:     {changed:?} made or deleted"
-    );
-    Ok(())
+    let seen = format_args!("{changed:?} made or deleted");
+    expect(changed.is_empty(), "the root filesystem as it was", seen)
 }

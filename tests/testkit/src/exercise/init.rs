@@ -1,13 +1,12 @@
 //! After step 5: PID 1 that reaps orphans and passes on all signals.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
+use kernelfiles::process::{self, is_zombie, parent};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::check::{Check, checks};
-use crate::host::{eventually, is_zombie};
+use crate::patience::until;
 use crate::program::Program;
 
 /// What a right answer passes.
@@ -26,8 +25,7 @@ fn passes_signals_on(program: &Program) -> Result<()> {
     for signal in [SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGALRM] {
         let trap = format!("trap 'echo caught; exit 7' {signal}");
         let script = format!("{trap}; echo started; {A_WHILE}");
-        let mut running = program.run(&["bash", "-c", &script]).start()?;
-        running.wait_for("started")?;
+        let mut running = program.run(&["bash", "-c", &script]).started()?;
         running.signal(signal)?;
         running.end()?.exits(7)?.prints("caught")?;
     }
@@ -53,22 +51,23 @@ fn leaves_no_zombie(program: &Program) -> Result<()> {
     let mut orphans = Vec::new();
     for seconds in ["1051", "1052", "1053"] {
         let orphan = program.host.find_process(&["sleep", seconds])?;
-        let is_child = || (program.host.parent_of(orphan).ok()? == init).then_some(());
-        eventually("PID 1 to become the parent of an orphan", is_child)?;
+        until("PID 1 to become the parent of an orphan", || {
+            parent(orphan).is_ok_and(|parent| parent == init)
+        })?;
         orphans.push(orphan);
     }
     // They end while PID 1 stands still. When it goes on it gets one SIGCHLD for the three.
     send(init, Signal::SIGSTOP)?;
     for orphan in &orphans {
         send(*orphan, Signal::SIGKILL)?;
-        eventually("a killed process to end", || {
-            is_zombie(*orphan).then_some(())
-        })?;
+        until("a killed process to end", || is_zombie(orphan))?;
     }
     send(init, Signal::SIGCONT)?;
     running.wait_until("no zombie is left of three orphans that have ended", |_| {
-        let mut left = orphans.iter().map(|pid| format!("/proc/{pid}"));
-        Ok((!left.any(|path| Path::new(&path).exists())).then_some(()))
+        let mut orphans = orphans.iter();
+        Ok(orphans
+            .all(|pid| !process::path(pid, "").exists())
+            .then_some(()))
     })
 }
 

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::{Failure, expect};
+use kernelfiles::cgroup::words;
+use kernelfiles::process;
 use nix::sys::signal::Signal;
 
 use crate::check::{Check, checks};
-use crate::host::eventually;
-use crate::program::{Ended, Program};
+use crate::patience::until;
+use crate::program::{EXECUTED, Program};
 
 /// What a right answer passes.
 pub const CHECKS: &[Check] = checks![
@@ -56,15 +59,13 @@ fn counts_the_kill(program: &Program) -> Result<()> {
     let mut running = program.run_with(MEMORY, &["sh", "-c", &script]).start()?;
     running.wait_for("137")?;
     let cgroup = cgroup_of(program, &["sleep", "1000"], MEMORY_FILES)?;
-    let count = || {
+    until("an oom_kill in the counter of the cgroup", || {
         let files = ["memory.events", "memory.oom_control"];
-        let files = files.map(|file| fs::read_to_string(cgroup.join(file)));
-        let text: String = files.into_iter().flatten().collect();
-        let mut lines = text.lines();
-        let count = lines.find_map(|line| line.strip_prefix("oom_kill "));
-        count.filter(|count| *count != "0").map(|_| ())
-    };
-    eventually("an oom_kill in the counter of the cgroup", count)
+        let words = files.map(|file| words(&cgroup, file)).concat();
+        words
+            .windows(2)
+            .any(|it| it[0] == "oom_kill" && it[1] != "0")
+    })
 }
 
 fn allows_no_swap(program: &Program) -> Result<()> {
@@ -83,16 +84,18 @@ fn allows_no_swap(program: &Program) -> Result<()> {
         (_, Some(sum)) => *sum == (64 << 20).to_string(),
         _ => swappiness.is_empty() || swappiness == "0\n",
     };
-    ensure!(
-        holds,
-        "expected: a limit on swap too: 0 in memory.swap.max (version 2), or {} in \
+    let what = format!(
+        "a limit on swap too: 0 in memory.swap.max (version 2), or {} in \
          memory.memsw.limit_in_bytes (version 1), or without these files 0 in \
-         memory.swappiness\n\
-         seen:     {swap:?}, {sum:?}, {swappiness:?} in {}",
-        64 << 20,
-        cgroup.display()
+         memory.swappiness",
+        64 << 20
     );
-    Ok(())
+    let place = cgroup.display();
+    expect(
+        holds,
+        what,
+        format_args!("{swap:?}, {sum:?}, {swappiness:?} in {place}"),
+    )
 }
 
 fn gives_half_a_processor(program: &Program) -> Result<()> {
@@ -106,23 +109,21 @@ fn gives_half_a_processor(program: &Program) -> Result<()> {
     let quota = quota(&cgroup).unwrap_or(f64::NAN);
     // A machine that has other work gives it less, so that the share alone says too little.
     // What is over lies in a period that began before the second, or ended after it.
-    ensure!(
+    let place = cgroup.display();
+    expect(
         share < 0.62 && (0.49..0.51).contains(&quota),
-        "ran:      a busy loop with {}\n\
-         expected: 0.5 of a processor, or less on a busy machine, by a quota of 0.5\n\
-         seen:     {share:.2} of a processor, and a quota of {quota} in {}",
-        CPUS.join(" "),
-        cgroup.display()
-    );
-    Ok(())
+        "0.5 of a processor, or less on a busy machine, by a quota of 0.5",
+        format_args!("{share:.2} of a processor, and a quota of {quota} in {place}"),
+    )
 }
 
 /// How much of a processor's time a cgroup may use: `QUOTA PERIOD` in version 2.
 fn quota(cgroup: &Path) -> Option<f64> {
     let files = ["cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"];
-    let files = files.map(|file| fs::read_to_string(cgroup.join(file)));
-    let text: String = files.into_iter().flatten().collect();
-    let (quota, period) = text.trim_end().split_once([' ', '\n'])?;
+    let words = files.map(|file| words(cgroup, file)).concat();
+    let [quota, period, ..] = &words[..] else {
+        return None;
+    };
     Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
 }
 
@@ -136,10 +137,10 @@ fn share_of_a_second(pid: i32) -> Result<f64> {
 
 /// The seconds that a process has been running, in user space and in the kernel.
 fn processor_time(pid: i32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("read its stat")?;
-    // proc_pid_stat(5): the fields 14 and 15, in hundredths of a second.
-    let ticks = stat.split(' ').skip(13).take(2).map(str::parse::<f64>);
-    let ticks = ticks.sum::<Result<f64, _>>();
+    let stat = process::stat(pid)?;
+    // In hundredths of a second.
+    let ticks = [14, 15].map(|number| stat.field(number).parse::<f64>());
+    let ticks = ticks.into_iter().sum::<Result<f64, _>>();
     Ok(ticks.context("read a number of ticks")? / 100.0)
 }
 
@@ -151,12 +152,8 @@ fn still_allows_20_processes(program: &Program) -> Result<()> {
     let _running = call.start()?;
     let cgroup = cgroup_of(program, &["sleep", "1000"], ["pids.max", "pids.max"])?;
     let max = fs::read_to_string(cgroup.join("pids.max")).context("read pids.max")?;
-    ensure!(
-        max == "20\n",
-        "expected: 20 in pids.max\nseen:     {max:?} in {}",
-        cgroup.display()
-    );
-    Ok(())
+    let seen = format_args!("{max:?} in {}", cgroup.display());
+    expect(max == "20\n", "20 in pids.max", seen)
 }
 
 fn leaves_no_cgroup(program: &Program) -> Result<()> {
@@ -170,8 +167,7 @@ fn leaves_no_cgroup(program: &Program) -> Result<()> {
     program.run_with(&limits, &greedy).end()?.exits(137)?;
     program.host.expect_nothing_left()?;
     let script = "echo started; sleep 1000";
-    let mut running = program.run_with(&limits, &["sh", "-c", script]).start()?;
-    running.wait_for("started")?;
+    let mut running = program.run_with(&limits, &["sh", "-c", script]).started()?;
     running.signal(Signal::SIGTERM)?;
     running.end()?.exits(143)?;
     program.host.expect_nothing_left()
@@ -195,8 +191,9 @@ fn refuses_what_is_no_limit(program: &Program) -> Result<()> {
         &["--cpus", "NaN"],
         &["--colour", "blue"],
     ] {
-        let ended = program.run_with(options, &["echo", "executed"]).end()?;
-        not_executed(&ended)?.complains(&["usage"])?;
+        let ended = program.run_with(options, EXECUTED).end()?;
+        ended.exits(125)?.does_not_panic()?.has_executed_nothing()?;
+        ended.complains(&["usage"])?;
     }
     Ok(())
 }
@@ -209,15 +206,9 @@ fn lacks(program: &Program, files: [&str; 2]) -> bool {
 
 /// What cannot be had must not be left out in silence.
 fn refuses(program: &Program, limits: &[&str]) -> Result<()> {
-    let ended = program.run_with(limits, &["echo", "executed"]).end()?;
-    not_executed(&ended)?;
+    let ended = program.run_with(limits, EXECUTED).end()?;
+    ended.exits(125)?.does_not_panic()?.has_executed_nothing()?;
     program.host.expect_nothing_left()
-}
-
-fn not_executed(ended: &Ended) -> Result<&Ended> {
-    let holds = !ended.stdout.lines().any(|line| line == "executed");
-    ended.exits(125)?.does_not_panic()?;
-    ended.expected("a command that is not executed", holds)
 }
 
 /// The cgroup that a process is in, in the hierarchy that has one of these files.
@@ -225,16 +216,11 @@ fn cgroup_of(program: &Program, argv: &[&str], files: [&str; 2]) -> Result<PathB
     let pid = program.host.find_process(argv)?;
     let cgroups = program.host.cgroups().into_iter();
     let mut cgroups = cgroups.filter(|cgroup| files.iter().any(|file| cgroup.join(file).exists()));
-    let holds_it = |cgroup: &PathBuf| {
-        let procs = fs::read_to_string(cgroup.join("cgroup.procs"));
-        procs.is_ok_and(|procs| procs.lines().any(|line| line == pid.to_string()))
-    };
-    cgroups.find(holds_it).with_context(|| {
-        format!(
-            "expected: `{}` in a cgroup with {} (version 2) or {} (version 1)\nseen:     none",
-            argv.join(" "),
-            files[0],
-            files[1]
-        )
+    let pid = pid.to_string();
+    let found = cgroups.find(|cgroup| words(cgroup, "cgroup.procs").contains(&pid));
+    found.ok_or_else(|| {
+        let (argv, [second, first]) = (argv.join(" "), files);
+        let what = format!("`{argv}` in a cgroup with {second} (version 2) or {first} (version 1)");
+        Failure::new(what, "none").into()
     })
 }

@@ -6,7 +6,9 @@ use std::os::unix::fs::symlink;
 use anyhow::{Context, Result};
 
 use crate::check::{Check, checks};
-use crate::program::{Ended, Program};
+use crate::exercise::named::id;
+use crate::exercise::volume::make_folder;
+use crate::program::Program;
 
 /// What a right answer passes. All that the steps promise, and its parts, is asked too.
 pub const CHECKS: &[Check] = checks![
@@ -33,15 +35,6 @@ fn takes_the_command_line_of_the_third_seed(program: &Program) -> Result<()> {
     )?;
     program.host.expect_nothing_left()?;
     program.host.expect_unchanged(&before)
-}
-
-/// The first line, if that is an ID.
-fn id(ended: &Ended) -> Result<&str> {
-    let id = ended.stdout.lines().next().unwrap_or_default();
-    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let holds = id.len() == 64 && id.chars().all(is_one);
-    ended.expected("64 characters of a-z and 0-9 in the first line", holds)?;
-    Ok(id)
 }
 
 fn has_a_cgroup_namespace(program: &Program) -> Result<()> {
@@ -86,17 +79,15 @@ const OPTIONS: &[&str] = &[
 ];
 
 fn does_all_of_it_at_once(program: &Program) -> Result<()> {
-    let folder = program.host.folder.path().join("folder");
-    fs::create_dir(&folder).context("make a folder")?;
-    fs::write(folder.join("file"), "from the host\n").context("write a file")?;
-    let script = "hostname && id -u && echo $COLOUR && pwd && cat file && echo >/dev/null && \
+    make_folder(program, "folder")?;
+    let script = "hostname && id -u && echo $COLOUR && pwd && cat old && echo >/dev/null && \
                   ! mount -t tmpfs none /tmp 2>/dev/null && \
                   read -r line </proc/self/cgroup && test ${line##*:} = / && echo \"all of it\"";
     let call = program.run_with(OPTIONS, &["sh", "-c", script]);
     let ended = call.end()?;
     ended
         .exits(0)?
-        .prints("web\n1000\nblue\n/root\nfrom the host\nall of it")?;
+        .prints("web\n1000\nblue\n/root\nfrom the host's folder\nall of it")?;
     let pid = fs::read_to_string(program.host.folder.path().join("pid")).unwrap_or_default();
     let holds = pid.trim_end().parse::<u32>().is_ok();
     ended.expected("a PID in the file that --pid-file names", holds)?;
@@ -106,16 +97,14 @@ fn does_all_of_it_at_once(program: &Program) -> Result<()> {
 /// `pivot-root` and `volume` together. In the root, `..` leads to the root itself; but not as
 /// long as the old one lies on top of it.
 fn keeps_a_link_that_goes_up_inside(program: &Program) -> Result<()> {
-    let folder = program.host.folder.path().join("folder");
-    fs::create_dir(&folder).context("make a folder")?;
-    fs::write(folder.join("file"), "from the host\n").context("write a file")?;
+    make_folder(program, "folder")?;
     let rootfs = program.make_rootfs(&[])?;
     fs::create_dir(rootfs.join("only-inside")).context("make a folder")?;
     symlink("../only-inside", rootfs.join("link")).context("make a link")?;
     let options = ["--volume", "folder:/link"];
-    let call = program.run_with(&options, &["cat", "/only-inside/file"]);
+    let call = program.run_with(&options, &["cat", "/only-inside/old"]);
     let ended = call.with_env("ROOTFS", rootfs).end()?;
-    ended.exits(0)?.prints("from the host")?;
+    ended.exits(0)?.prints("from the host's folder")?;
     Ok(())
 }
 
@@ -130,8 +119,7 @@ fn refuses_what_is_no_option(program: &Program) -> Result<()> {
     ] {
         let ended = program.call(args).end()?;
         ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
-        let holds = !ended.stdout.lines().any(|line| line == "executed");
-        ended.expected("a command that is not executed", holds)?;
+        ended.has_executed_nothing()?;
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use contract::failure::expect;
 
 use crate::check::{Check, checks};
-use crate::program::{Ended, Program};
+use crate::program::{EXECUTED, Ended, Program};
 
 /// What a right answer passes.
 pub const CHECKS: &[Check] = checks![
@@ -26,7 +27,7 @@ fn prints_an_id_of_64_characters_first(program: &Program) -> Result<()> {
 }
 
 /// The first line, if that is an ID.
-fn id(ended: &Ended) -> Result<&str> {
+pub(super) fn id(ended: &Ended) -> Result<&str> {
     let id = ended.stdout.lines().next().unwrap_or_default();
     let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let holds = id.len() == 64 && id.chars().all(is_one);
@@ -43,11 +44,8 @@ fn draws_another_id_each_time(program: &Program) -> Result<()> {
     }
     // In 1,024 characters one of the 36 is missing once in a hundred billion times.
     let used: BTreeSet<char> = ids.iter().flat_map(|id| id.chars()).collect();
-    ensure!(
-        used.len() == 36,
-        "expected: all of a-z and 0-9 somewhere in 16 IDs\nseen:     only {used:?}"
-    );
-    Ok(())
+    let what = "all of a-z and 0-9 somewhere in 16 IDs";
+    expect(used.len() == 36, what, format_args!("only {used:?}"))
 }
 
 fn has_the_first_12_characters_as_hostname(program: &Program) -> Result<()> {
@@ -68,13 +66,9 @@ fn has_the_name_as_hostname(program: &Program) -> Result<()> {
 }
 
 fn refuses_a_name_of_65_characters(program: &Program) -> Result<()> {
-    let call = program.run_with(&["--name", &"n".repeat(65)], &["echo", "executed"]);
+    let call = program.run_with(&["--name", &"n".repeat(65)], EXECUTED);
     let ended = call.end()?;
-    let holds = !ended.stdout.lines().any(|line| line == "executed");
-    ended
-        .exits(125)?
-        .does_not_panic()?
-        .expected("a command that is not executed", holds)?;
+    ended.exits(125)?.does_not_panic()?.has_executed_nothing()?;
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::check::{Check, checks};
@@ -88,6 +89,9 @@ fn make_queue() -> Result<()> {
     let made = made.context("execute ipcmk")?;
     let queues = fs::read_to_string("/proc/sysvipc/msg").context("read /proc/sysvipc/msg")?;
     let error = String::from_utf8_lossy(&made.stderr);
-    ensure!(queues.lines().count() == 2, "ipcmk made no queue: {error}");
-    Ok(())
+    expect(
+        queues.lines().count() == 2,
+        "a queue that ipcmk makes",
+        error,
+    )
 }

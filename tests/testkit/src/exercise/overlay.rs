@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
 use nix::sys::signal::Signal;
 
 use crate::check::{Check, checks};
@@ -89,14 +90,8 @@ fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> Result<()> 
     let now = files(folder)?;
     let mut all = before.keys().chain(now.keys());
     let changed = all.find(|path| before.get(*path) != now.get(*path));
-    ensure!(
-        changed.is_none(),
-        "expected: the image as it was\nseen:     a change of {}",
-        changed
-            .map(|path| path.to_string_lossy())
-            .unwrap_or_default()
-    );
-    Ok(())
+    let seen = format_args!("a change of {changed:?}");
+    expect(changed.is_none(), "the image as it was", seen)
 }
 
 /// A file's inode, mode, size and time. Whatever changes a file changes one of these.

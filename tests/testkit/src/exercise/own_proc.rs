@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::mountinfo::{self, Mount};
 use nix::sys::signal::Signal;
 
 use crate::check::{Check, checks};
-use crate::mountinfo::{self, Mount};
-use crate::program::Program;
+use crate::program::{Program, STARTED};
 
 /// What a right answer passes.
 pub const CHECKS: &[Check] = checks![
@@ -39,7 +40,7 @@ fn shows_the_container_only_to_ps(program: &Program) -> Result<()> {
 
 fn leaves_no_other_proc_beneath(program: &Program) -> Result<()> {
     let on_proc = |mount: &&Mount| mount.point == Path::new("/proc");
-    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo")?;
     let most = mounts.iter().filter(on_proc).count();
     let ended = program.run(&["cat", "/proc/self/mountinfo"]).end()?;
     let seen = mountinfo::parse(ended.stdout.as_bytes());
@@ -51,8 +52,7 @@ fn leaves_no_other_proc_beneath(program: &Program) -> Result<()> {
 
 fn leaves_the_hosts_proc_untouched(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
-    let mut running = program.run_shell("echo started; exec sleep 1000").start()?;
-    running.wait_for("started")?;
+    let mut running = program.run_shell(STARTED).started()?;
     expect_the_hosts_proc()?;
     program.host.expect_unchanged(&before)?;
     running.signal(Signal::SIGTERM)?;
@@ -63,9 +63,7 @@ fn leaves_the_hosts_proc_untouched(program: &Program) -> Result<()> {
 
 /// Fails unless the /proc of the host shows this very thread.
 fn expect_the_hosts_proc() -> Result<()> {
-    ensure!(
-        Path::new("/proc/thread-self").exists(),
-        "expected: the host's /proc as it was\nseen:     one that is empty, or the container's"
-    );
-    Ok(())
+    let holds = Path::new("/proc/thread-self").exists();
+    let seen = "one that is empty, or the container's";
+    expect(holds, "the host's /proc as it was", seen)
 }

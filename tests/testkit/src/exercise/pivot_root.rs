@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use kernelfiles::mountinfo::{self, Mount};
 
 use crate::check::{Check, checks};
 use crate::lesson::{
     keeps_a_mount_of_the_command_inside, keeps_its_mounts_inside, sees_only_its_own_processes,
     shows_the_root_filesystem_as_root, starts_in_the_new_root,
 };
-use crate::mountinfo::{self, Mount};
 use crate::program::{Program, by_any_name};
 
 /// What a right answer passes. Some of it is what step 7 teaches.
@@ -36,7 +36,7 @@ fn takes_the_root_filesystem_by_any_name(program: &Program) -> Result<()> {
 }
 
 fn has_the_hosts_root_in_no_mount(program: &Program) -> Result<()> {
-    let mounts = mountinfo::read("/proc/thread-self/mountinfo").context("read mountinfo")?;
+    let mounts = mountinfo::read("/proc/thread-self/mountinfo")?;
     let mut mounts = mounts.into_iter();
     let host = mounts.find(|mount| mount.point == Path::new("/"));
     let host = host.context("find the host's root in mountinfo")?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result};
+use contract::failure::expect;
 
 use crate::check::{Check, checks};
 use crate::lesson::{NUMBERS, numbers_from_1};
@@ -39,13 +40,10 @@ fn makes_files_that_belong_to_the_user(program: &Program) -> Result<()> {
     ended.exits(0)?;
     let mine = program.host.folder.path().join("mine");
     let mine = fs::metadata(mine).context("look at the file")?;
-    let what = format!(
-        "a file of user 1000 and group 1000 on the host\nseen:     user {} and group {}",
-        mine.uid(),
-        mine.gid()
-    );
-    ended.expected(&what, (mine.uid(), mine.gid()) == (1000, 1000))?;
-    Ok(())
+    let what = "a file of user 1000 and group 1000 on the host";
+    let (user, group) = (mine.uid(), mine.gid());
+    let seen = format_args!("user {user} and group {group}");
+    expect((user, group) == (1000, 1000), what, seen)
 }
 
 /// What becomes an ordinary user, and then the program that stands behind it.

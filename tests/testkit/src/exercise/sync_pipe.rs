@@ -7,14 +7,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use contract::failure::expect;
+use kernelfiles::process;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
 use crate::check::{Check, checks};
-use crate::host::{eventually, is_zombie, scaled};
+use crate::patience::{scaled, until};
 use crate::program::{Program, Running};
 
 /// What a right answer passes.
@@ -48,9 +50,7 @@ fn never_starts_the_command_if_run_ends_first(program: &Program) -> Result<()> {
         let mut running = program
             .run_with(&["--pid-file", "fifo"], &command)
             .start()?;
-        running.wait_until("`run` and a child that waits", |_| {
-            Ok((program.host.processes().len() >= 2).then_some(()))
-        })?;
+        until_child_waits(program, &mut running)?;
         running.signal(signal)?;
         let ended = running.end()?;
         ended.exits(128 + signal as i32)?;
@@ -68,9 +68,7 @@ fn never_starts_the_command_if_run_ends_before_child_goes_on(program: &Program) 
     let command = ["sh", "-c", "touch started; sleep 1000"];
     let call = program.run_with(&["--pid-file", "fifo"], &command);
     let mut running = call.start()?;
-    running.wait_until("`run` and a child that waits", |_| {
-        Ok((program.host.processes().len() >= 2).then_some(()))
-    })?;
+    until_child_waits(program, &mut running)?;
     // Time enough to begin to wait. Then `run` goes on, and the others cannot.
     thread::sleep(scaled(100));
     let run = running.pid();
@@ -86,12 +84,11 @@ fn never_starts_the_command_if_run_ends_before_child_goes_on(program: &Program) 
     thread::sleep(scaled(100));
     running.signal(Signal::SIGKILL)?;
     // The signal is sent, and `run` has its end of the pipe until it has ended.
-    eventually("an end of `run`", || is_zombie(run).then_some(()))?;
+    until("an end of `run`", || process::is_zombie(run))?;
     send(Signal::SIGCONT);
     let ended = running.end()?;
     // Of SIGKILL a cgroup may be left.
-    let all = || program.host.processes();
-    let gone = eventually("all to end", || all().is_empty().then_some(()));
+    let gone = program.host.expect_no_process_left("all to end");
     let has_started = program.host.folder.path().join("started").exists();
     ended.expected("a command that is never executed", !has_started)?;
     ended.expected("no process that is left", gone.is_ok())?;
@@ -108,29 +105,23 @@ fn writes_the_pid_of_the_container_on_the_host(program: &Program) -> Result<()> 
     let pid = fs::read_to_string(&file).context("read the file")?;
     // The container is the command, or the process that has started it inside.
     let mut expected = vec![format!("{command}\n")];
-    let parent = program.host.parent_of(command)?;
+    let parent = process::parent(command)?;
     if parent != running.pid() {
         expected.push(format!("{parent}\n"));
     }
-    ensure!(
-        expected.contains(&pid),
-        "expected: the PID of the container in the file, one of {expected:?}\nseen:     {pid:?}"
-    );
-    Ok(())
+    let what = format!("the PID of the container in the file, one of {expected:?}");
+    expect(expected.contains(&pid), what, format_args!("{pid:?}"))
 }
 
 fn leaves_no_pipe_to_the_command(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1031"]).start()?;
     let command = program.host.find_process(&["sleep", "1031"])?;
     // What this test itself has open may come from whoever started it.
-    let own = pipes(Path::new("/proc/self/fd"))?;
-    let pipes = pipes(Path::new(&format!("/proc/{command}/fd")))?;
+    let own = pipes(&process::path("self", "fd"))?;
+    let pipes = pipes(&process::path(command, "fd"))?;
     let left: Vec<_> = pipes.difference(&own).collect();
-    ensure!(
-        left.is_empty(),
-        "expected: a command that has none of the pipes open\nseen:     {left:?}"
-    );
-    Ok(())
+    let what = "a command that has none of the pipes open";
+    expect(left.is_empty(), what, format_args!("{left:?}"))
 }
 
 fn does_nothing_if_the_file_cannot_be_written(program: &Program) -> Result<()> {
@@ -167,6 +158,13 @@ fn refuses_what_is_no_option(program: &Program) -> Result<()> {
         ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
     }
     Ok(())
+}
+
+/// Waits until there are `run` and `child`, which does not go on.
+fn until_child_waits(program: &Program, running: &mut Running) -> Result<()> {
+    running.wait_until("`run` and a child that waits", |_| {
+        Ok((program.host.processes().len() >= 2).then_some(()))
+    })
 }
 
 /// A FIFO with the name `fifo`, in the working directory of the program.

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::check::{Check, checks};
 use crate::exercise::pivot_root::FOLDERS;
-use crate::program::Program;
+use crate::program::{EXECUTED, Program};
 
 /// What a right answer passes.
 pub const CHECKS: &[Check] = checks![
@@ -25,7 +25,7 @@ pub const CHECKS: &[Check] = checks![
 ];
 
 /// Makes a folder of the host, with the file `old` in it.
-fn make_folder(program: &Program, name: &str) -> Result<PathBuf> {
+pub(super) fn make_folder(program: &Program, name: &str) -> Result<PathBuf> {
     let folder = program.host.folder.path().join(name);
     fs::create_dir(&folder).context("make a folder")?;
     fs::write(folder.join("old"), format!("from the host's {name}\n")).context("write a file")?;
@@ -84,8 +84,7 @@ fn keeps_the_mounts_inside(program: &Program) -> Result<()> {
     let mut running = program
         .run_with(&["--volume", &volume], &["sh", "-c", script])
         .with_env("ROOTFS", rootfs.path())
-        .start()?;
-    running.wait_for("started")?;
+        .started()?;
     program.host.expect_unchanged(&before)?;
     // The host itself still writes to its folder.
     fs::write(folder.join("later"), "").context("write to the folder that is a volume")?;
@@ -133,15 +132,12 @@ fn refuses_a_folder_that_is_not_there(program: &Program) -> Result<()> {
     let nowhere = program.host.folder.path().join("nowhere");
     let volume = format!("{}:/root", nowhere.display());
     let before = program.host.snapshot()?;
-    let ended = program
-        .run_with(&["--volume", &volume], &["echo", "executed"])
-        .end()?;
+    let ended = program.run_with(&["--volume", &volume], EXECUTED).end()?;
     ended
         .exits(125)?
         .complains(&["nowhere", "No such file or directory"])?
         .does_not_panic()?;
-    let holds = !ended.stdout.lines().any(|line| line == "executed");
-    ended.expected("a command that is not executed", holds)?;
+    ended.has_executed_nothing()?;
     program.host.expect_unchanged(&before)
 }
 
@@ -155,7 +151,7 @@ fn refuses_what_is_no_volume(program: &Program) -> Result<()> {
         &["--volume", "/tmp:/tmp:rx"],
         &["--volumes", "/tmp:/tmp"],
     ] {
-        let ended = program.run_with(options, &["echo", "executed"]).end()?;
+        let ended = program.run_with(options, EXECUTED).end()?;
         ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
     }
     Ok(())

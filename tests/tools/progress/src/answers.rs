@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use course::GIVEN_UP;
+use contract::failure::{Failure, Obstacle};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -24,7 +24,7 @@ pub enum Verdict {
     Passed,
     Failed,
     /// This machine, or this user, cannot run the test: why.
-    NotAsked(String),
+    NotAsked(Obstacle),
     /// It is part of a project, which is asked by its name only.
     Skipped,
     /// The time was over, or the program hangs.
@@ -36,7 +36,7 @@ pub struct Trial {
     pub name: String,
     pub verdict: Verdict,
     /// What was run, expected and seen, if it has failed.
-    pub report: String,
+    pub failure: Failure,
 }
 
 /// A step with its lessons, or an exercise with its checks.
@@ -168,32 +168,29 @@ fn read(question: &Question, log: &str) -> Topic {
         Some((name.trim_end(), result))
     });
     let results: HashMap<&str, &str> = results.collect();
-    let verdict = |name: &str| match results.get(name) {
-        _ if question.skip.iter().any(|start| name.starts_with(start)) => Verdict::Skipped,
-        Some(&"ok") => Verdict::Passed,
-        Some(&"FAILED") => failed(report_of(name, failures)),
-        _ => Verdict::NoAnswer,
-    };
-    let trials = question.names.iter().map(|name| Trial {
-        name: name.clone(),
-        verdict: verdict(name),
-        report: report_of(name, failures).to_owned(),
+    let trials = question.names.iter().map(|name| {
+        let failure = Failure::from(report_of(name, failures));
+        let is_skipped = question.skip.iter().any(|start| name.starts_with(start));
+        let verdict = match (results.get(&**name), &failure.obstacle) {
+            _ if is_skipped => Verdict::Skipped,
+            (Some(&"ok"), _) => Verdict::Passed,
+            (Some(&"FAILED"), Some(why @ (Obstacle::NoRoot(_) | Obstacle::NoHost(_)))) => {
+                Verdict::NotAsked(why.clone())
+            }
+            (Some(&"FAILED"), None) => Verdict::Failed,
+            _ => Verdict::NoAnswer,
+        };
+        let name = name.clone();
+        Trial {
+            name,
+            verdict,
+            failure,
+        }
     });
     Topic {
         name: question.suite.step.clone(),
         step: question.suite.step.clone(),
         trials: trials.collect(),
-    }
-}
-
-/// What it means that a test has failed. Maybe it has not even begun: the testkit could not
-/// make a host for the program, or has given up a program that hangs.
-fn failed(report: &str) -> Verdict {
-    let line = report.lines().next().unwrap_or_default();
-    match HOST_FAILURES.iter().any(|start| line.starts_with(start)) {
-        true => Verdict::NotAsked(line.to_owned()),
-        false if line.starts_with(GIVEN_UP) => Verdict::NoAnswer,
-        false => Verdict::Failed,
     }
 }
 
@@ -203,12 +200,6 @@ fn report_of<'a>(name: &str, failures: &'a str) -> &'a str {
     let (_, text) = found.unwrap_or_default();
     text.split("\n---- ").next().unwrap_or_default()
 }
-
-/// How the testkit's `host` complains.
-const HOST_FAILURES: [&str; 2] = [
-    "this test needs root",
-    "make a cgroup for the program under test",
-];
 
 /// Sorts the checks of a step's suite by exercise: `exercise::NAME::CHECK`.
 pub fn by_exercise(suites: Vec<Topic>) -> Vec<Topic> {

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use common::{expect_program, print};
+use contract::variables::scaled;
 
 use crate::answers::{Topic, Verdict};
 use crate::table::Paint;
@@ -71,12 +72,12 @@ fn show(program: &Path) -> Result<ExitCode> {
     let suites = suites::build()?;
     let start = Instant::now();
     let lessons = suites::lessons(&suites, program)?;
-    let lessons = answers::ask(program, &lessons, slowed(LESSONS_LIMIT))?;
+    let lessons = answers::ask(program, &lessons, scaled(LESSONS_LIMIT))?;
     print(&table::lessons(&lessons, paint))?;
     let mut exercises = Vec::new();
     // What hangs in a lesson would hang in an exercise, too.
     if !lessons.iter().any(|topic| topic.has(&Verdict::NoAnswer)) {
-        let left = slowed(WHOLE_LIMIT).saturating_sub(start.elapsed());
+        let left = scaled(WHOLE_LIMIT).saturating_sub(start.elapsed());
         let asked = suites::exercises(&suites, program)?;
         exercises = answers::by_exercise(answers::ask(program, &asked, left)?);
     }
@@ -84,12 +85,4 @@ fn show(program: &Path) -> Result<ExitCode> {
     print(&next::advice(program, &lessons, &exercises))?;
     let is_done = lessons.iter().all(Topic::is_passed);
     Ok(ExitCode::from(u8::from(!is_done)))
-}
-
-/// The tests take longer on a machine that is slower.
-fn slowed(limit: Duration) -> Duration {
-    let factor = env::var(course::SLOWNESS)
-        .ok()
-        .and_then(|factor| factor.parse().ok());
-    limit * factor.unwrap_or(1)
 }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use contract::failure::Obstacle;
+use course::STEPS;
+
 use crate::answers::{Topic, Trial, Verdict};
 use crate::suites::top;
 
@@ -54,9 +57,8 @@ fn fails_at_once(steps: &[Topic]) -> bool {
 
 /// What the program itself says, and what to type to see it.
 fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
-    let said = trial.report.split_once("standard error:\n");
-    let said = said.and_then(|(_, lines)| lines.lines().next());
-    let said = match said.map(|line| line.trim_start().trim_start_matches("| ")) {
+    let said = trial.failure.said("standard error");
+    let said = match said.and_then(|text| text.lines().next()) {
         Some(line) => format!("It says:\n  {line}\n"),
         None => "It says nothing on standard error.\n".to_owned(),
     };
@@ -71,10 +73,11 @@ fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
 /// The step whose chapter tells about a failure, which may be another than the one whose
 /// lesson has failed.
 fn chapter<'a>(steps: &'a [Topic], step: &'a Topic, trial: &Trial) -> &'a str {
-    let named = trial.report.split_once("\nmore in:  step ");
-    let number = named.and_then(|(_, rest)| rest.chars().next());
-    let start = number.map(|number| format!("step0{number}-"));
-    let found = start.and_then(|start| steps.iter().find(|step| step.step.starts_with(&start)));
+    let number = trial.failure.chapter.unwrap_or_default();
+    let named = number
+        .checked_sub(1)
+        .and_then(|index| STEPS.get(usize::from(index)));
+    let found = named.and_then(|name| steps.iter().find(|step| step.step == *name));
     &found.unwrap_or(step).step
 }
 
@@ -95,10 +98,11 @@ fn read_and_type(program: &Path, steps: &[Topic], step: &Topic, trial: &Trial) -
     format!("\nRead next: {page}\n           {title}\n{what}:\n{command}")
 }
 
-fn cannot_ask(why: &str) -> String {
-    if !why.contains("needs root") {
+fn cannot_ask(why: &Obstacle) -> String {
+    if !matches!(why, Obstacle::NoRoot(_)) {
         return format!(
-            "\nThis machine cannot run the tests of the first step without a mark:\n  {why}\n"
+            "\nThis machine cannot run the tests of the first step without a mark:\n  {}\n",
+            why.text()
         );
     }
     "\nThe tests from step 3 on need root. Be root yourself, or let cargo be root for\n\

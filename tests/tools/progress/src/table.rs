@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 use common::shortened;
+use contract::failure::Obstacle;
 
 use crate::answers::{Topic, Trial, Verdict};
 
@@ -132,7 +133,7 @@ fn remark(first: &Trial, more: usize) -> String {
         more => format!(" and {more} more"),
     };
     let what = match &first.verdict {
-        Verdict::NotAsked(why) if why.contains("root") => return "needs root".into(),
+        Verdict::NotAsked(Obstacle::NoRoot(_)) => return "needs root".into(),
         Verdict::NotAsked(_) => return "cannot be asked".into(),
         Verdict::NoAnswer => "no answer: ",
         Verdict::Passed | Verdict::Failed | Verdict::Skipped => "",

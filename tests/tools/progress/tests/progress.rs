@@ -283,7 +283,7 @@ fn the_reason_of_a_failure_decides_the_page() {
 #[test]
 fn what_cannot_be_asked_of_an_exercise_is_told() {
     let fake = Fake::new();
-    let why = "this test needs root: be root\nmore in:  step 3";
+    let why = "no root:  this test needs root: be root\nmore in:  step 3 of the book";
     let tests = "lesson::names exercise::net-ipc::has_lo exercise::net-ipc::has_ipc";
     fake.suite_with("step03_uts", tests, "has_ipc", why, ":");
     let stdout = text(&fake.ask().stdout);
@@ -296,7 +296,7 @@ fn what_cannot_be_asked_of_an_exercise_is_told() {
 #[test]
 fn without_root_it_says_so_and_blames_nobody() {
     let fake = Fake::new();
-    let why = "this test needs root: be root\nmore in:  step 3";
+    let why = "no root:  this test needs root: be root\nmore in:  step 3 of the book";
     let tests = "lesson::names lesson::mounts exercise::net-ipc::has_lo";
     fake.suite_with("step03_uts", tests, "names mounts has_lo", why, ":");
     let output = fake.ask();
@@ -321,7 +321,8 @@ fn without_root_it_says_so_and_blames_nobody() {
 fn without_cgroups_it_says_why() {
     let fake = Fake::new();
     let why = "make a cgroup for the program under test: Read-only file system";
-    fake.suite_with("step03_uts", "lesson::names", "names", why, ":");
+    let said = format!("no host:  {why}");
+    fake.suite_with("step03_uts", "lesson::names", "names", &said, ":");
     let stdout = text(&fake.ask().stdout);
     assert!(
         stdout.contains("step03-uts      0 of 1   –  cannot be asked\n"),

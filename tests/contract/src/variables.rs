@@ -9,16 +9,21 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::process;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kernelfiles::process;
 
 /// The program to ask.
 pub const CONTAINER: &str = "CONTAINER";
 
 /// The root filesystem for it.
 pub const ROOTFS: &str = "ROOTFS";
+
+/// How many times slower than the author's this machine is: a virtual machine without KVM is
+/// 30 times slower.
+pub const SLOWNESS: &str = "TEST_SLOWNESS";
 
 /// Cargo's environment, if ours has been cleared.
 static CARGOS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
@@ -33,6 +38,12 @@ pub fn get(name: &str) -> Option<OsString> {
         });
         Some(OsString::from_vec(line?.to_vec()))
     })
+}
+
+/// A time limit that is made for a machine like the author's, for this one.
+pub fn scaled(limit: Duration) -> Duration {
+    let factor = get(SLOWNESS).and_then(|factor| factor.to_str()?.parse().ok());
+    limit * factor.unwrap_or(1)
 }
 
 /// Looks for what has been cleared. Has to be called first.
@@ -61,22 +72,14 @@ pub fn recover() -> Result<()> {
 }
 
 /// The process of cargo's that has started us, with others in between.
-fn cargo_above() -> Result<Option<String>> {
-    let mut pid = process::id().to_string();
+fn cargo_above() -> Result<Option<i32>> {
+    let mut pid = i32::try_from(std::process::id())?;
     // A process whose parent is outside of its PID namespace has 0 there.
-    while pid != "0" {
-        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
-            return Ok(None);
-        };
-        let field = |name: &str| {
-            let mut lines = status.lines();
-            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-            value.with_context(|| format!("find {name} in the status of process {pid}"))
-        };
-        if ["cargo", "cargo-nextest"].contains(&field("Name")?) {
+    while pid != 0 && process::path(pid, "status").exists() {
+        if ["cargo", "cargo-nextest"].contains(&&*process::status(pid, "Name")?) {
             return Ok(Some(pid));
         }
-        pid = field("PPid")?.to_owned();
+        pid = process::parent(pid)?;
     }
     Ok(None)
 }
