@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use regex::Regex;
+use regex::{Captures, Regex};
 use testkit::patience::scaled;
 
 use crate::laptop::{Laptop, Screen, Terminal};
@@ -28,17 +28,29 @@ pub struct Block {
     is_second: bool,
 }
 
+static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?ms)^(```console(,second)?\n)(.*?)^```$").expect("this is a regular expression")
+});
+
 /// Finds the blocks of a page.
 pub fn blocks(page: &str) -> Vec<Block> {
-    static BLOCK: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?ms)^```console(,second)?\n(.*?)^```$").expect("this is a regular expression")
-    });
     let blocks = BLOCK.captures_iter(page).map(|found| Block {
         start: page[..found.get_match().start()].lines().count() + 1,
-        lines: found[2].lines().map(str::to_owned).collect(),
-        is_second: found.get(1).is_some(),
+        lines: found[3].lines().map(str::to_owned).collect(),
+        is_second: found.get(2).is_some(),
     });
     blocks.collect()
+}
+
+/// A page with other lines in its blocks.
+pub fn rewrite(page: &str, played: &[Vec<String>]) -> String {
+    let mut played = played.iter();
+    let block = |found: &Captures| {
+        let lines = played.next().into_iter().flatten();
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        format!("{}{lines}```", &found[1])
+    };
+    BLOCK.replace_all(page, block).into_owned()
 }
 
 /// What a prompt looks like.
@@ -269,30 +281,13 @@ pub fn a_wrong_transcript_does_not_match() -> Result<()> {
         (&["…", "end"], &["one", "two", "end"], true),
         (&["…", "end"], &["one", "two"], false),
     ];
+    let owned = |lines: &[&str]| lines.iter().map(|line| (*line).into()).collect::<Vec<_>>();
     for (page, seen, matches) in cases {
-        let [on_page, in_terminal] = [page, seen].map(|lines| {
-            lines
-                .iter()
-                .map(|line| line.to_string())
-                .collect::<Vec<_>>()
-        });
-        let found = Numbers::default().matching(&on_page, &in_terminal);
+        let found = Numbers::default().matching(&owned(page), &owned(seen));
         ensure!(
             found.is_some() == matches,
             "{page:?} on a page and {seen:?} in the terminal: expected {matches}"
         );
     }
     Ok(())
-}
-
-/// A page with other lines in its blocks.
-pub fn rewrite(page: &str, blocks: &[Block], played: &[Vec<String>]) -> String {
-    let mut lines: Vec<String> = page.lines().map(str::to_owned).collect();
-    for (block, new) in blocks.iter().zip(played).rev() {
-        lines.splice(
-            block.start..block.start + block.lines.len(),
-            new.iter().cloned(),
-        );
-    }
-    lines.join("\n") + "\n"
 }

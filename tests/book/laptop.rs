@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::sethostname;
 use rexpect::process::PtyProcess;
@@ -197,9 +197,12 @@ impl Terminal {
     pub fn wait_for_prompt(&mut self) -> Result<()> {
         let start = Instant::now();
         while self.screen()?.prompt.is_none() {
-            if start.elapsed() > scaled(20_000) {
-                bail!("no prompt within 20 s, but: {:#?}", self.screen()?.lines);
-            }
+            let is_late = start.elapsed() > scaled(20_000);
+            ensure!(
+                !is_late,
+                "no prompt within 20 s, but: {:#?}",
+                self.screen()?.lines
+            );
             thread::sleep(Duration::from_millis(2));
         }
         Ok(())

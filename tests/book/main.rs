@@ -189,7 +189,7 @@ fn transcript(page: Page) -> Option<Trial> {
             let rootfs = (name != "start.md").then_some(rootfs);
             let laptop = Laptop::enter(rootfs.as_deref())?;
             let played = console::play(&laptop, &blocks).context(name)?;
-            Ok(console::rewrite(&text, &blocks, &played))
+            Ok(console::rewrite(&text, &played))
         });
         let panicked = |_| Err(anyhow!("the test itself panicked"));
         expect_fresh(&path, &play.join().unwrap_or_else(panicked)?)
