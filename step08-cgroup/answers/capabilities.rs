@@ -86,8 +86,7 @@ fn start() -> Result<ExitCode> {
     let word = args.next().unwrap_or_default();
     match word.to_str() {
         Some("run") => {
-            let parsed = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"));
-            let (user, argv) = parsed?;
+            let (user, argv) = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"))?;
             run(user, &argv)
         }
         Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),

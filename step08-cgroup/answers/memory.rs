@@ -64,8 +64,7 @@ fn start() -> Result<ExitCode> {
     let word = args.next().unwrap_or_default();
     match word.to_str() {
         Some("run") => {
-            let parsed = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"));
-            let (limits, argv) = parsed?;
+            let (limits, argv) = parse(args).map_err(|error| anyhow!("{error}\n{USAGE}"))?;
             run(&limits, &argv)
         }
         Some("child") if args.len() > 0 => child(&args.collect::<Vec<_>>()),
