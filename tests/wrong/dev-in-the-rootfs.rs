@@ -3,32 +3,23 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::{chroot, symlink};
-use std::process::{Command, exit};
+use std::os::unix::fs::symlink;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::CloneFlags;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 
-fn main() -> Result<()> {
-    let argv: Vec<String> = env::args().skip(1).collect();
-    match argv.first().map(String::as_str) {
-        Some("run") => run(&argv[1..]),
-        Some("child") => child(&argv[1..]),
-        _ => bail!("usage: run COMMAND [ARG...]"),
-    }
-}
+mod right;
 
-fn run(argv: &[String]) -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)?;
-    end(Command::new("/proc/self/exe").arg("child").args(argv))
+fn main() -> Result<()> {
+    let flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+    right::start(flags, child)
 }
 
 fn child(argv: &[String]) -> Result<()> {
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    let root = env::var("ROOTFS").context("find the root filesystem")?;
+    right::keep_mounts_private()?;
+    let root = env::var("ROOTFS")?;
     umask(Mode::empty());
     let mode = Mode::from_bits_truncate(0o666);
     for (name, minor) in [
@@ -44,14 +35,9 @@ fn child(argv: &[String]) -> Result<()> {
     symlink("/proc/self/fd", format!("{root}/dev/fd")).ok();
     fs::create_dir_all(format!("{root}/dev/pts"))?;
     fs::create_dir_all(format!("{root}/dev/shm"))?;
-    chroot(&root)?;
-    env::set_current_dir("/")?;
-    let flags = MsFlags::empty();
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?;
-    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), flags, None::<&str>)?;
-    end(Command::new(&argv[0]).args(&argv[1..]))
-}
-
-fn end(command: &mut Command) -> Result<()> {
-    exit(command.status()?.code().unwrap_or(1))
+    right::enter_root()?;
+    right::mount_proc()?;
+    let (tmpfs, flags) = (Some("tmpfs"), MsFlags::empty());
+    mount(tmpfs, "/tmp", tmpfs, flags, None::<&str>)?;
+    right::execute(argv)
 }

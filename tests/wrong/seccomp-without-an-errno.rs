@@ -1,41 +1,26 @@
 //! Wrong: SECCOMP_RET_ERRNO without an errno in it. The call is not made, and says that it has
 //! worked: `mount` mounts nothing, and is content.
 
-use std::env;
-use std::os::unix::fs::chroot;
-use std::process::{Command, exit};
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use nix::errno::Errno;
 use nix::libc;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::CloneFlags;
 use nix::sys::prctl::set_no_new_privs;
 
-fn main() -> Result<()> {
-    let argv: Vec<String> = env::args().skip(1).collect();
-    match argv.first().map(String::as_str) {
-        Some("run") => run(&argv[1..]),
-        Some("child") => child(&argv[1..]),
-        _ => bail!("usage: run COMMAND [ARG...]"),
-    }
-}
+mod right;
 
-fn run(argv: &[String]) -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)?;
-    end(Command::new("/proc/self/exe").arg("child").args(argv))
+fn main() -> Result<()> {
+    let flags = CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+    right::start(flags, child)
 }
 
 fn child(argv: &[String]) -> Result<()> {
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    chroot(env::var("ROOTFS")?.as_str())?;
-    env::set_current_dir("/")?;
-    let flags = MsFlags::empty();
-    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?;
+    right::keep_mounts_private()?;
+    right::enter_root()?;
+    right::mount_proc()?;
     set_no_new_privs()?;
     install_filter()?;
-    end(Command::new(&argv[0]).args(&argv[1..]))
+    right::execute(argv)
 }
 
 fn install_filter() -> Result<()> {
@@ -62,9 +47,4 @@ fn install_filter() -> Result<()> {
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &program) };
     Errno::result(result)?;
     Ok(())
-}
-
-fn end(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    exit(status.code().unwrap_or(159))
 }
