@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, Child};
 use std::thread;
@@ -89,9 +90,12 @@ impl Running {
 /// Asks all questions of `program` at once, and takes what has been answered when the time
 /// is over.
 pub fn ask(program: &Path, questions: &[Question], limit: Duration) -> Result<Vec<Topic>> {
+    let signals = signals();
+    signals.thread_block().context("block signals")?;
     let started = questions.iter().map(|question| start(program, question));
     let mut running = started.collect::<Result<Vec<_>>>()?;
     wait(&mut running, limit)?;
+    signals.thread_unblock().context("unblock signals")?;
     let answered = questions.iter().zip(running).map(|(question, running)| {
         let log = running.map(|running| read_all(running.log)).transpose()?;
         Ok(read(question, &log.unwrap_or_default()))
@@ -112,6 +116,13 @@ fn start(program: &Path, question: &Question) -> Result<Option<Running>> {
     }
     let share = || log.try_clone().context("share a file");
     command.stdout(share()?).stderr(share()?);
+    let signals = signals();
+    #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
+    // SAFETY: this is one system call.
+    unsafe {
+        // Or the suite would inherit the mask, and be deaf.
+        command.pre_exec(move || Ok(signals.thread_unblock()?));
+    }
     let child = command.spawn();
     let child = child.with_context(|| format!("start the tests of {}", question.suite.step))?;
     Ok(Some(Running { child, log }))
@@ -121,12 +132,8 @@ fn start(program: &Path, question: &Question) -> Result<Option<Running>> {
 ///
 /// A suite that gets SIGTERM first kills what it has started. So we must not end before it.
 fn wait(running: &mut [Option<Running>], limit: Duration) -> Result<()> {
-    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    // Not before the suites have started: they would inherit it, and be deaf.
-    let signals = SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP]);
-    signals.thread_block().context("block signals")?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    let arrived = SignalFd::with_flags(&signals, flags).context("wait for signals")?;
+    let arrived = SignalFd::with_flags(&signals(), flags).context("wait for signals")?;
     let start = Instant::now();
     while !has_ended(running)? {
         if let Some(signal) = arrived.read_signal().context("read a signal")? {
@@ -138,7 +145,14 @@ fn wait(running: &mut [Option<Running>], limit: Duration) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    signals.thread_unblock().context("unblock signals")
+    Ok(())
+}
+
+/// Those that ask us to end. They are blocked from before the first suite starts until the
+/// last has ended.
+fn signals() -> SigSet {
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP])
 }
 
 fn has_ended(running: &mut [Option<Running>]) -> Result<bool> {
