@@ -23,7 +23,7 @@
         const isOther = !/^(laptop|[#$])/.test(prompt);
         const inside = isOther || shells[terminal] > 0;
         if (isOther) shells[terminal] = 0;
-        else if (/\b(ba)?sh$/.test(text)) shells[terminal] += 1;
+        else if (/\b(bash|sh)$/.test(text)) shells[terminal] += 1;
         else if (/^exit\b/.test(text) && inside) shells[terminal] -= 1;
         return inside;
     }

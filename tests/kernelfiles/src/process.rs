@@ -61,7 +61,7 @@ pub fn pids(pid: impl Display) -> Result<Vec<i32>> {
     list(&status(&pid, "NSpid")?).with_context(|| format!("read NSpid of process {pid}"))
 }
 
-/// What it does now: `R`unning, `S`leeping, in `D`isk sleep, `Z`ombie …
+/// What it does now: `R` for running, `S` sleeping, `D` in disk sleep, `Z` a zombie …
 pub fn state(pid: impl Display) -> Result<char> {
     let state = status(&pid, "State")?.chars().next();
     state.with_context(|| format!("find the state of process {pid}"))
