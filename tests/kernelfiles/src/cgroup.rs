@@ -198,11 +198,6 @@ impl Cgroup {
         write(&self.path.join(name), text)
     }
 
-    /// Leaves it to the caller to remove it.
-    pub fn keep(mut self) -> PathBuf {
-        std::mem::take(&mut self.path)
-    }
-
     /// Tries again for a second: the kernel may call it busy for a moment after the last
     /// process has ended.
     fn remove(&self) -> io::Result<()> {

@@ -10,7 +10,8 @@ fn who_joins_is_in_it_and_it_goes_when_it_is_empty() {
     let name = cgroup::new_name();
     let made = Cgroup::make(&name, "pids").expect("make a cgroup");
     // It may be there already: in version 2 one cgroup has all controllers.
-    let path = Cgroup::make(&name, "pids").expect("find it").keep();
+    let again = Cgroup::make(&name, "pids").expect("find it");
+    let path = again.path.clone();
     assert_eq!(path, made.path);
     made.write("pids.max", "3").expect("limit processes");
     made.write("no-such-file", "3")
@@ -32,4 +33,6 @@ fn who_joins_is_in_it_and_it_goes_when_it_is_empty() {
     cat.wait().expect("wait for cat");
     drop(made);
     assert!(!path.exists());
+    // To remove it twice is no error.
+    drop(again);
 }
