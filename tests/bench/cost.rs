@@ -6,8 +6,8 @@
 //! ```text
 //! apt-get install --no-install-recommends gcc hyperfine strace     # it takes these
 //! apt-get install --no-install-recommends bubblewrap crun runc musl-tools     # if here, timed
-//! cargo bench
-//! cargo bench -- --page     # also writes book/generated/cost.md
+//! cargo bench -p bench
+//! cargo bench -p bench -- --page     # also writes book/generated/cost.md
 //! ```
 //!
 //! - Everything is measured against `limit.c`: the same system calls, and little else.

@@ -81,7 +81,7 @@ impl Report {
         write!(
             text,
             "# What a container costs\n\n\
-             `cargo bench -- --page` measured this and wrote this page, on {}.\n\n\
+             `cargo bench -p bench -- --page` measured this and wrote this page, on {}.\n\n\
              There `true` takes {:.2} ms by itself, and {:.2} ms in a container of step 8.\n\n\
              {}\n",
             setting()?,
