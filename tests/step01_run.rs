@@ -1,5 +1,5 @@
-//! What only step 1 shows. What it teaches, and every later step keeps, is asked by the
-//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+//! What only step 1 shows. The other tests of its suite stand in `tests/testkit/src`: what all
+//! steps promise in `dependable.rs`, and how ours say what they do in `own.rs`.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
-//! What only step 6 shows. What it teaches, and every later step keeps, is asked by the
-//! testkit: `tests/testkit/src/lesson.rs` and `dependable.rs`.
+//! What only step 6 and its answers show. The other tests of its suite stand in
+//! `tests/testkit/src`: what it teaches in `lesson.rs` (`shows_the_root_filesystem_as_root`), what
+//! makes it trustworthy in `dependable.rs`, how ours say what they do in `own.rs`, and what each
+//! of its exercises asks for in `exercise/NAME.rs`.
 
 use std::os::unix::fs::symlink;
 use std::process::ExitCode;

@@ -51,7 +51,7 @@ const PATIENCE: usize = 3;
 /// How many tests have waited in vain for the program.
 static WAITS: AtomicUsize = AtomicUsize::new(0);
 
-/// Has the question asked inside, and waits for the answer. `here` asks it without a fence,
+/// Has the question asked inside, and waits for what came of it. `here` asks it without a fence,
 /// which is all there is for a user who cannot make namespaces. Whether a program hangs `counts`
 /// unless it is one that is known to.
 pub fn ask(

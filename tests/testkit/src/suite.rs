@@ -252,7 +252,7 @@ impl Question {
     }
 
     /// Has it asked inside the fence.
-    fn answer(self, counts: bool) -> Result<()> {
+    fn ask_inside(self, counts: bool) -> Result<()> {
         let id = self.id.clone();
         fence::ask(&id, self.step.number >= 3, counts, move || self.ask())
     }
@@ -301,7 +301,7 @@ impl Test {
             let mut questions = questions.into_iter();
             match kind {
                 Kind::Passes(taught) => {
-                    let result = questions.try_for_each(|question| question.answer(true));
+                    let result = questions.try_for_each(|question| question.ask_inside(true));
                     result.map_err(|error| {
                         let mut failure = Failure::of(&error);
                         // What was left on the host may belong to another chapter.
@@ -324,7 +324,7 @@ fn bites(questions: impl Iterator<Item = Question>, what: &str) -> Result<(), St
                 "there is no {name}: `cargo build --examples` makes it"
             ));
         }
-        if question.answer(false).is_err() {
+        if question.ask_inside(false).is_err() {
             return Ok(());
         }
     }

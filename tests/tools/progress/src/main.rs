@@ -4,14 +4,14 @@
 //! program to them as `CONTAINER=PROGRAM cargo test` does, but all suites at once.
 //!
 //! - [`suites`]: builds the suites, and finds out what each of them asks.
-//! - [`answers`]: runs them, and reads what they say.
+//! - [`verdicts`]: runs them, and reads what they say.
 //! - [`table`]: what came out, a row for each step and each exercise.
 //! - [`next`]: what to read, and what to type.
 
-mod answers;
 mod next;
 mod suites;
 mod table;
+mod verdicts;
 
 use std::env;
 use std::ffi::OsStr;
@@ -24,8 +24,8 @@ use anyhow::{Context, Result, bail};
 use common::{expect_program, print};
 use contract::variables::scaled;
 
-use crate::answers::{Topic, Verdict};
 use crate::table::Paint;
+use crate::verdicts::{Topic, Verdict};
 
 const USAGE: &str = "\
 usage: progress PROGRAM
@@ -72,14 +72,14 @@ fn show(program: &Path) -> Result<ExitCode> {
     let suites = suites::build()?;
     let start = Instant::now();
     let lessons = suites::lessons(&suites, program)?;
-    let lessons = answers::ask(program, &lessons, scaled(LESSONS_LIMIT))?;
+    let lessons = verdicts::ask(program, &lessons, scaled(LESSONS_LIMIT))?;
     print(&table::lessons(&lessons, paint))?;
     let mut exercises = Vec::new();
     // What hangs in a lesson would hang in an exercise, too.
     if !lessons.iter().any(|topic| topic.has(&Verdict::NoAnswer)) {
         let left = scaled(WHOLE_LIMIT).saturating_sub(start.elapsed());
         let asked = suites::exercises(&suites, program)?;
-        exercises = answers::by_exercise(answers::ask(program, &asked, left)?);
+        exercises = verdicts::by_exercise(verdicts::ask(program, &asked, left)?);
     }
     print(&table::exercises(&exercises, paint))?;
     print(&next::advice(program, &lessons, &exercises))?;

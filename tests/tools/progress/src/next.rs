@@ -6,8 +6,8 @@ use std::path::Path;
 use contract::failure::Obstacle;
 use course::STEPS;
 
-use crate::answers::{Topic, Trial, Verdict};
 use crate::suites::top;
+use crate::verdicts::{Topic, Trial, Verdict};
 
 /// The last lines: the page that has the first thing that is missing, and a command that
 /// tells all about it.

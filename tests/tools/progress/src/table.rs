@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 use common::shortened;
 use contract::failure::Obstacle;
 
-use crate::answers::{Topic, Trial, Verdict};
+use crate::verdicts::{Topic, Trial, Verdict};
 
 const WIDTH: usize = 80;
 
