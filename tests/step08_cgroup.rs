@@ -139,9 +139,8 @@ fn shares_its_cgroup_with_nobody(program: &Program) -> Result<()> {
 }
 
 fn is_not_disturbed_by_a_cgroup_that_sigkill_left(program: &Program) -> Result<()> {
-    let mut running = program.run_shell(STARTED).started()?;
-    running.signal(Signal::SIGKILL)?;
-    running.end()?.exits(137)?;
+    let running = program.run_shell(STARTED).started()?;
+    running.end_with(Signal::SIGKILL)?.exits(137)?;
     program
         .run(&["echo", "hello"])
         .end()?
@@ -168,9 +167,8 @@ fn it_and_answers_refuse_a_link_to_mount_on(program: &Program) -> Result<()> {
 fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> {
     let in_namespace = ["unshare", "--pid", "--fork", "--kill-child"];
     let call = program.run_shell(STARTED);
-    let mut running = call.with_prefix(&in_namespace).started()?;
-    running.signal(Signal::SIGKILL)?;
-    running.end()?;
+    let running = call.with_prefix(&in_namespace).started()?;
+    running.end_with(Signal::SIGKILL)?;
     let call = program.run(&["true"]).with_prefix(&in_namespace);
     call.end()?.exits(0)?;
     let cgroups = program.host.cgroups();
@@ -182,11 +180,10 @@ fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> 
 
 /// On cgroup v2 a cgroup has the controllers that its parent enables: here, none at first.
 fn gives_its_cgroup_the_controller_that_counts(program: &Program) -> Result<()> {
-    let mut running = program.run(&["sleep", "1000"]).start()?;
+    let running = program.run(&["sleep", "1000"]).start()?;
     let pid = program.host.find_process(&["sleep", "1000"])?;
     let cgroup = program.host.cgroup_of(pid)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?.exits(143)?;
+    running.end_with(Signal::SIGTERM)?.exits(143)?;
     let control = cgroup.with_file_name("cgroup.subtree_control");
     if control.exists() {
         fs::write(&control, "-pids").context("disable a controller")?;

@@ -119,8 +119,7 @@ fn refuses_a_command_line_without_run(program: &Program) -> Result<()> {
         &["walk", "echo", "here"],
         &["--no-such-option"],
     ] {
-        let ended = program.call(args).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program.call(args).end()?.is_wrong_usage()?;
     }
     Ok(())
 }
@@ -326,26 +325,26 @@ fn stays_at_a_key(program: &Program, key: char, signal: &str) -> Result<()> {
 
 fn passes_sigterm_and_sighup_on(program: &Program) -> Result<()> {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
-        let mut running = program.run_shell(STARTED).started()?;
-        running.signal(signal)?;
-        running.end()?.exits(code)?;
+        let running = program.run_shell(STARTED).started()?;
+        running.end_with(signal)?.exits(code)?;
         program.host.expect_nothing_left()?;
     }
     let script = "trap 'echo caught; exit 5' TERM; echo started; while :; do sleep 0.01; done";
-    let mut running = program.run(&["bash", "-c", script]).started()?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?.exits(5)?.prints("caught")?;
+    let running = program.run(&["bash", "-c", script]).started()?;
+    running
+        .end_with(Signal::SIGTERM)?
+        .exits(5)?
+        .prints("caught")?;
     Ok(())
 }
 
 fn ends_on_sigterm_at_any_moment(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
     for moment in 0..12 {
-        let mut running = program.run(&["sleep", "1000"]).start()?;
+        let running = program.run(&["sleep", "1000"]).start()?;
         // Up to 11 ms after its start: by then the command runs.
         thread::sleep(scaled(1) * moment);
-        running.signal(Signal::SIGTERM)?;
-        running.end()?.exits(143)?;
+        running.end_with(Signal::SIGTERM)?.exits(143)?;
         program.host.expect_nothing_left()?;
     }
     program.host.expect_unchanged(&before)
@@ -406,9 +405,8 @@ fn works_without_root_in_a_user_namespace(program: &Program) -> Result<()> {
 fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
     // Deaf to SIGTERM: nothing less than SIGKILL ends them.
     let script = "trap '' TERM; sleep 1000 & sleep 1000 & echo started; wait";
-    let mut running = program.run_shell(script).started()?;
-    running.signal(Signal::SIGKILL)?;
-    running.end()?.exits(137)?;
+    let running = program.run_shell(script).started()?;
+    running.end_with(Signal::SIGKILL)?.exits(137)?;
     let host = &program.host;
     host.expect_no_process_left("an end of all processes, as `run` got SIGKILL")
 }

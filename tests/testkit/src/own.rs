@@ -397,9 +397,8 @@ fn fails_if_child_cannot_print(program: &Program) -> Result<()> {
 
 /// It asks for its end before all else: here it could still come to a container's start.
 fn ends_child_at_its_first_word(program: &Program) -> Result<()> {
-    let (mut running, _reader) = start_with_a_silent_child(program)?;
-    running.signal(Signal::SIGKILL)?;
-    running.end()?.exits(137)?;
+    let (running, _reader) = start_with_a_silent_child(program)?;
+    running.end_with(Signal::SIGKILL)?.exits(137)?;
     program.host.expect_no_process_left("the end of `child`")
 }
 

@@ -368,6 +368,12 @@ impl Running<'_> {
         }
     }
 
+    /// Sends a signal to the program itself, and waits for it to end.
+    pub fn end_with(mut self, signal: Signal) -> Result<Ended> {
+        self.signal(signal)?;
+        self.end()
+    }
+
     /// Waits for the program to end.
     pub fn end(mut self) -> Result<Ended> {
         let mut patience = Patience::new(LONG);
@@ -486,6 +492,12 @@ impl Ended {
             self.expected(&format!("{part:?} in standard error"), holds)?;
         }
         Ok(self)
+    }
+
+    /// Fails unless this was a wrong command line, of which nothing was executed.
+    pub fn is_wrong_usage(&self) -> Result<&Self> {
+        self.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        self.has_executed_nothing()
     }
 
     /// Fails if a Rust program has panicked.

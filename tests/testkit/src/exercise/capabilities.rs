@@ -91,18 +91,19 @@ fn the_user_has_no_capabilities(program: &Program) -> Result<()> {
 fn passes_signals_on_to_the_user(program: &Program) -> Result<()> {
     let script = "trap 'echo stopped; exit 5' TERM; echo started; while :; do sleep 0.01; done";
     let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
-    let mut running = call.started()?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?.exits(5)?.prints("stopped")?;
+    let running = call.started()?;
+    running
+        .end_with(Signal::SIGTERM)?
+        .exits(5)?
+        .prints("stopped")?;
     Ok(())
 }
 
 fn leaves_no_process_of_the_user_behind(program: &Program) -> Result<()> {
     let script = "sleep 1000 & echo started; wait";
     let call = program.run_with(&["--user", "1000"], &["sh", "-c", script]);
-    let mut running = call.started()?;
-    running.signal(Signal::SIGKILL)?;
-    running.end()?.exits(137)?;
+    let running = call.started()?;
+    running.end_with(Signal::SIGKILL)?.exits(137)?;
     let host = &program.host;
     host.expect_no_process_left("the container to end with `run`, which got SIGKILL")
 }
@@ -121,9 +122,10 @@ fn refuses_what_is_no_user(program: &Program) -> Result<()> {
         &["--user", "-1"],
         &["--colour", "blue"],
     ] {
-        let ended = program.run_with(options, EXECUTED).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
-        ended.has_executed_nothing()?;
+        program
+            .run_with(options, EXECUTED)
+            .end()?
+            .is_wrong_usage()?;
     }
     Ok(())
 }

@@ -51,8 +51,7 @@ fn gives_the_rest_to_the_command(program: &Program) -> Result<()> {
 
 fn refuses_what_is_no_variable(program: &Program) -> Result<()> {
     for options in [&["--env"][..], &["--env", "COLOUR"], &["--colour", "blue"]] {
-        let ended = program.run_with(options, &[]).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program.run_with(options, &[]).end()?.is_wrong_usage()?;
     }
     Ok(())
 }

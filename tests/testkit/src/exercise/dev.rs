@@ -173,14 +173,13 @@ fn leaves_the_root_filesystem_as_it_was(program: &Program) -> Result<()> {
     rootfs::make(&rootfs, &[]).context("make a root filesystem")?;
     let files = files(&rootfs)?;
     let before = program.host.snapshot()?;
-    let mut running = program
+    let running = program
         .run_shell("echo lost >/tmp/file; echo started; exec sleep 1000")
         .with_env("ROOTFS", &rootfs)
         .started()?;
     expect_files(&rootfs, &files)?;
     program.host.expect_unchanged(&before)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    running.end_with(Signal::SIGTERM)?;
     expect_files(&rootfs, &files)?;
     program.host.expect_unchanged(&before)
 }

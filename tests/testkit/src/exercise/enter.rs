@@ -124,8 +124,7 @@ fn refuses_a_process_that_is_not_there(program: &Program) -> Result<()> {
 
 fn refuses_what_is_no_command_line(program: &Program) -> Result<()> {
     for args in [&[][..], &["1"], &["no-pid", "true"]] {
-        let ended = program.call(args).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program.call(args).end()?.is_wrong_usage()?;
     }
     Ok(())
 }

@@ -25,9 +25,8 @@ fn passes_signals_on(program: &Program) -> Result<()> {
     for signal in [SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGALRM] {
         let trap = format!("trap 'echo caught; exit 7' {signal}");
         let script = format!("{trap}; echo started; {A_WHILE}");
-        let mut running = program.run(&["bash", "-c", &script]).started()?;
-        running.signal(signal)?;
-        running.end()?.exits(7)?.prints("caught")?;
+        let running = program.run(&["bash", "-c", &script]).started()?;
+        running.end_with(signal)?.exits(7)?.prints("caught")?;
     }
     Ok(())
 }

@@ -117,9 +117,7 @@ fn refuses_what_is_no_option(program: &Program) -> Result<()> {
         &["run", "--overlay=yes", "echo", "executed"],
         &["run", "--volume=.:/tmp", "--"],
     ] {
-        let ended = program.call(args).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
-        ended.has_executed_nothing()?;
+        program.call(args).end()?.is_wrong_usage()?;
     }
     Ok(())
 }

@@ -80,8 +80,7 @@ fn gives_the_rest_to_the_command(program: &Program) -> Result<()> {
 
 fn refuses_what_is_no_option(program: &Program) -> Result<()> {
     for options in [&["--name"][..], &["--name", "web"], &["--nom", "web"]] {
-        let ended = program.run_with(options, &[]).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program.run_with(options, &[]).end()?.is_wrong_usage()?;
     }
     Ok(())
 }

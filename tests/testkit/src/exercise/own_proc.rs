@@ -52,11 +52,10 @@ fn leaves_no_other_proc_beneath(program: &Program) -> Result<()> {
 
 fn leaves_the_hosts_proc_untouched(program: &Program) -> Result<()> {
     let before = program.host.snapshot()?;
-    let mut running = program.run_shell(STARTED).started()?;
+    let running = program.run_shell(STARTED).started()?;
     expect_the_hosts_proc()?;
     program.host.expect_unchanged(&before)?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    running.end_with(Signal::SIGTERM)?;
     expect_the_hosts_proc()?;
     program.host.expect_unchanged(&before)
 }

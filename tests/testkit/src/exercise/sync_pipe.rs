@@ -51,8 +51,7 @@ fn never_starts_the_command_if_run_ends_first(program: &Program) -> Result<()> {
             .run_with(&["--pid-file", "fifo"], &command)
             .start()?;
         until_child_waits(program, &mut running)?;
-        running.signal(signal)?;
-        let ended = running.end()?;
+        let ended = running.end_with(signal)?;
         ended.exits(128 + signal as i32)?;
         let left = program.host.expect_nothing_left();
         let has_started = program.host.folder.path().join("started").exists();
@@ -154,8 +153,7 @@ fn refuses_what_is_no_option(program: &Program) -> Result<()> {
         &["--pid-file", "file"],
         &["--pid", "file"],
     ] {
-        let ended = program.run_with(options, &[]).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program.run_with(options, &[]).end()?.is_wrong_usage()?;
     }
     Ok(())
 }

@@ -81,15 +81,14 @@ fn keeps_the_mounts_inside(program: &Program) -> Result<()> {
     let rootfs = program.host.expose(&program.rootfs)?;
     let before = program.host.snapshot()?;
     let script = "test -e /root/old && echo started; exec sleep 1000";
-    let mut running = program
+    let running = program
         .run_with(&["--volume", &volume], &["sh", "-c", script])
         .with_env("ROOTFS", rootfs.path())
         .started()?;
     program.host.expect_unchanged(&before)?;
     // The host itself still writes to its folder.
     fs::write(folder.join("later"), "").context("write to the folder that is a volume")?;
-    running.signal(Signal::SIGTERM)?;
-    running.end()?;
+    running.end_with(Signal::SIGTERM)?;
     program.host.expect_unchanged(&before)
 }
 
@@ -151,8 +150,10 @@ fn refuses_what_is_no_volume(program: &Program) -> Result<()> {
         &["--volume", "/tmp:/tmp:rx"],
         &["--volumes", "/tmp:/tmp"],
     ] {
-        let ended = program.run_with(options, EXECUTED).end()?;
-        ended.exits(125)?.complains(&["usage"])?.does_not_panic()?;
+        program
+            .run_with(options, EXECUTED)
+            .end()?
+            .is_wrong_usage()?;
     }
     Ok(())
 }
