@@ -2,11 +2,12 @@
 //! came from chroot, which is no namespace: the command sees the host's files.
 
 use std::fs::File;
-use std::process::{Command, exit};
 use std::{env, io};
 
 use anyhow::{Result, ensure};
 use nix::sched::{CloneFlags, setns};
+
+mod right;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();
@@ -18,6 +19,5 @@ fn main() -> Result<()> {
     for file in files? {
         setns(file, CloneFlags::empty())?;
     }
-    let status = Command::new(&argv[1]).args(&argv[2..]).status()?;
-    exit(status.code().unwrap_or(125))
+    right::execute(&argv[1..])
 }

@@ -3,11 +3,9 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::chroot;
 use std::process::{Command, exit};
 
 use anyhow::{Result, bail};
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 #[path = "../../step08-cgroup/answers/memory/cgroup.rs"]
@@ -15,6 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 mod cgroup;
 #[path = "../../step08-cgroup/src/hierarchy.rs"]
 mod hierarchy;
+mod right;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();
@@ -43,10 +42,8 @@ fn run(argv: &[String]) -> Result<i32> {
 }
 
 fn child(argv: &[String]) -> Result<i32> {
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    chroot(env::var("ROOTFS")?.as_str())?;
-    env::set_current_dir("/")?;
+    right::keep_mounts_private()?;
+    right::enter_root()?;
     let status = Command::new(&argv[0]).args(&argv[1..]).status()?;
     Ok(status.code().unwrap_or(137))
 }

@@ -2,18 +2,17 @@
 //! Its top is the cgroup that one is in when it is made, so inside all see where they are.
 
 use std::env;
-use std::os::unix::fs::chroot;
 use std::path::Path;
 use std::process::{Command, exit};
 
 use anyhow::{Result, bail};
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 #[path = "../../step08-cgroup/src/cgroup.rs"]
 mod cgroup;
 #[path = "../../step08-cgroup/src/hierarchy.rs"]
 mod hierarchy;
+mod right;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();
@@ -35,12 +34,9 @@ fn run(argv: &[String]) -> Result<i32> {
 
 fn child(argv: &[String]) -> Result<i32> {
     cgroup::join(Path::new(&argv[0]))?;
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    chroot(env::var("ROOTFS")?.as_str())?;
-    env::set_current_dir("/")?;
-    let proc = MsFlags::empty();
-    mount(Some("proc"), "/proc", Some("proc"), proc, None::<&str>)?;
+    right::keep_mounts_private()?;
+    right::enter_root()?;
+    right::mount_proc()?;
     let status = Command::new(&argv[1]).args(&argv[2..]).status()?;
     Ok(status.code().unwrap_or(137))
 }

@@ -2,12 +2,13 @@
 //! makes it, the host gets the overlay in the place of its own folder, and keeps it.
 
 use std::os::unix::fs::chroot;
-use std::process::{Command, exit};
 use std::{env, fs};
 
 use anyhow::{Result, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+
+mod right;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +27,5 @@ fn main() -> Result<()> {
     mount(kind, &root, kind, flags, Some(options.as_str()))?;
     chroot(&root)?;
     env::set_current_dir("/")?;
-    let status = Command::new(&argv[1]).args(&argv[2..]).status()?;
-    exit(status.code().unwrap_or(125))
+    right::execute(&argv[1..])
 }

@@ -1,12 +1,13 @@
 //! Wrong: maps the group without a word to /proc/self/setgroups. Whoever tries it as root
 //! sees it work; the kernel refuses it to the ordinary user for whom it was written (EPERM).
 
-use std::process::{Command, exit};
 use std::{env, fs};
 
 use anyhow::{Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
+
+mod right;
 
 fn main() -> Result<()> {
     let argv: Vec<String> = env::args().skip(1).collect();
@@ -15,6 +16,5 @@ fn main() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
     fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
     fs::write("/proc/self/gid_map", format!("0 {group} 1"))?;
-    let status = Command::new(&argv[1]).args(&argv[2..]).status()?;
-    exit(status.code().unwrap_or(125))
+    right::execute(&argv[1..])
 }

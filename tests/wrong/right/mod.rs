@@ -4,12 +4,15 @@
 
 use std::env;
 use std::os::unix::fs::chroot;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, exit};
 
 use anyhow::{Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::sethostname;
 
 /// Does what the command line says: `run` makes these namespaces, and `child` gets what follows.
 pub fn start(flags: CloneFlags, child: fn(&[String]) -> Result<()>) -> Result<()> {
@@ -54,4 +57,29 @@ fn end(command: &mut Command) -> Result<()> {
     let status = command.status()?;
     let signal = status.signal().map(|number| 128 + number);
     exit(status.code().or(signal).unwrap_or(125))
+}
+
+/// What `run`, and `child` as PID 1, start, and the signals that they wait for and pass on.
+pub fn init() -> Result<(SigSet, Command)> {
+    use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
+    let signals = SigSet::from_iter([SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2]);
+    signals.thread_block()?;
+    let args: Vec<_> = env::args_os().collect();
+    let mut command;
+    if args[1] == "run" {
+        unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
+        command = Command::new("/proc/self/exe");
+        command.arg("child").args(&args[2..]);
+    } else {
+        set_pdeathsig(Signal::SIGKILL)?;
+        sethostname("container")?;
+        command = Command::new(&args[2]);
+        command.args(&args[3..]);
+        #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
+        // SAFETY: this is one system call, and there is one thread.
+        unsafe {
+            command.pre_exec(move || Ok(signals.thread_unblock()?));
+        }
+    }
+    Ok((signals, command))
 }
