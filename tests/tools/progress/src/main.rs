@@ -54,13 +54,13 @@ fn start() -> Result<ExitCode> {
     let args: Vec<_> = env::args_os().skip(1).collect();
     match &args[..] {
         [word] if word == "--help" || word == "-h" => print(&format!("{USAGE}\n")),
-        [path] if !path.as_bytes().starts_with(b"-") => show(&find_program(path)?),
+        [path] if !path.as_bytes().starts_with(b"-") => show(&whole_path(path)?),
         _ => bail!("expected one program\n{USAGE}"),
     }
 }
 
 /// The whole path of the program, which counts from where the user stands.
-fn find_program(path: &OsStr) -> Result<PathBuf> {
+fn whole_path(path: &OsStr) -> Result<PathBuf> {
     let shown = path.to_string_lossy();
     let path = path::absolute(path).context("expected a program, and no empty word")?;
     expect_program(&path, &shown)?;
