@@ -1,26 +1,20 @@
 //! Wrong: this process gives its capabilities up, and the bounding set is left as it was. That
 //! set is what execve(2) gives to root: only `no_new_privs` is still in the way.
 
+mod right;
+
 use anyhow::Result;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sched::CloneFlags;
 use nix::sys::prctl::set_no_new_privs;
 
-mod right;
-
-fn main() -> Result<()> {
-    let flags = CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
-    right::start(flags, child)
-}
-
-fn child(argv: &[String]) -> Result<()> {
-    right::keep_mounts_private()?;
-    right::enter_root()?;
-    right::mount_proc()?;
-    give_capabilities_up()?;
-    set_no_new_privs()?;
-    right::execute(argv)
+fn main() {
+    right::container(|argv| {
+        right::enter_root_with_proc()?;
+        give_capabilities_up()?;
+        set_no_new_privs()?;
+        right::execute(argv)
+    })
 }
 
 fn give_capabilities_up() -> Result<()> {

@@ -1,59 +1,27 @@
 //! Wrong: a child that cannot execute the command ends with 1, as a C program's
 //! `perror` and `exit(EXIT_FAILURE)` do. A caller cannot tell that from a command's own 1.
 
-use std::env;
-use std::ffi::CString;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitCode, ExitStatus};
+mod right;
 
-use anyhow::Result;
-use nix::errno::Errno;
-use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{ForkResult, Pid, execvp, fork};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 
-fn main() -> Result<ExitCode> {
-    let argv: Vec<CString> = env::args_os()
-        .skip(2)
-        .map(|arg| CString::new(arg.as_bytes()))
-        .collect::<Result<_, _>>()?;
-    #[expect(unsafe_code, reason = "nix has no safe fork")]
-    // SAFETY: there is one thread.
-    match unsafe { fork()? } {
-        ForkResult::Child => become_command(&argv),
-        ForkResult::Parent { child } => wait(child),
-    }
-}
+use nix::unistd::ForkResult;
 
-fn become_command(argv: &[CString]) -> Result<ExitCode> {
-    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
-    // SAFETY: the default action is no handler.
-    unsafe {
-        signal(Signal::SIGPIPE, SigHandler::SigDfl)?
-    };
-    let Err(errno) = execvp(&argv[0], argv);
-    eprintln!("{}: {}", argv[0].to_string_lossy(), io::Error::from(errno));
-    Ok(ExitCode::FAILURE)
-}
-
-fn wait(child: Pid) -> Result<ExitCode> {
-    loop {
-        let mut status = 0;
-        let options = libc::WUNTRACED | libc::WCONTINUED;
-        #[expect(unsafe_code, reason = "nix's waitpid fails after a real-time signal")]
-        // SAFETY: `status` is an int to write to.
-        let pid = unsafe { libc::waitpid(child.as_raw(), &raw mut status, options) };
-        Errno::result(pid)?;
-        let status = ExitStatus::from_raw(status);
-        if let Some(number) = status.stopped_signal() {
-            eprintln!("stopped by signal {number}");
-        } else if status.continued() {
-            eprintln!("continued");
-        } else {
-            let signal = status.signal().map(|number| 128 + number);
-            let code = status.code().or(signal).unwrap_or(125);
-            return Ok(ExitCode::from(u8::try_from(code)?));
+fn main() {
+    right::run(|argv| match right::fork()? {
+        ForkResult::Child => {
+            eprintln!("{}: {}", argv[0], right::command(argv)?.exec());
+            Ok(1)
         }
-    }
+        ForkResult::Parent { child } => loop {
+            let status = right::waitpid(child, libc::WUNTRACED | libc::WCONTINUED)?;
+            if let Some(number) = status.stopped_signal() {
+                eprintln!("stopped by signal {number}");
+            } else if status.continued() {
+                eprintln!("continued");
+            } else {
+                return Ok(right::exit_code(status));
+            }
+        },
+    })
 }

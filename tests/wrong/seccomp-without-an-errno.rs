@@ -1,26 +1,20 @@
 //! Wrong: SECCOMP_RET_ERRNO without an errno in it. The call is not made, and says that it has
 //! worked: `mount` mounts nothing, and is content.
 
+mod right;
+
 use anyhow::Result;
 use nix::errno::Errno;
 use nix::libc;
-use nix::sched::CloneFlags;
 use nix::sys::prctl::set_no_new_privs;
 
-mod right;
-
-fn main() -> Result<()> {
-    let flags = CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
-    right::start(flags, child)
-}
-
-fn child(argv: &[String]) -> Result<()> {
-    right::keep_mounts_private()?;
-    right::enter_root()?;
-    right::mount_proc()?;
-    set_no_new_privs()?;
-    install_filter()?;
-    right::execute(argv)
+fn main() {
+    right::container(|argv| {
+        right::enter_root_with_proc()?;
+        set_no_new_privs()?;
+        install_filter()?;
+        right::execute(argv)
+    })
 }
 
 fn install_filter() -> Result<()> {

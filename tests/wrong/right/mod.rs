@@ -1,41 +1,108 @@
-//! What is right in these answers: `run` makes namespaces, and starts this program once more;
-//! that is `child`, which makes the container and executes the command.
-#![allow(dead_code, reason = "no answer needs all of it")]
+//! What is right in the wrong answers: each file beside this folder shows what is wrong in one.
+#![allow(dead_code, reason = "none of them needs all of it")]
 
 use std::env;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::chroot;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, exit};
+use std::process::{self, Child, Command, ExitStatus};
 
 use anyhow::{Result, bail};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::errno::Errno;
+use nix::libc;
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::sethostname;
+use nix::unistd::{ForkResult, Pid, sethostname};
 
-/// Does what the command line says: `run` makes these namespaces, and `child` gets what follows.
-pub fn start(flags: CloneFlags, child: fn(&[String]) -> Result<()>) -> Result<()> {
-    let argv: Vec<String> = env::args().skip(1).collect();
-    match argv.first().map(String::as_str) {
-        Some("run") if argv.len() > 1 => {
-            unshare(flags)?;
-            end(Command::new("/proc/self/exe").arg("child").args(&argv[1..]))
+const USAGE: &str = "usage: run [OPTION]... [--] COMMAND [ARG...]";
+
+/// Gets the words of the command line, and returns the exit status.
+pub fn main(main: impl FnOnce(&[String]) -> Result<i32>) -> ! {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let code = main(&args).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        125
+    });
+    process::exit(code)
+}
+
+/// As steps 1 to 3: `run` gets the words after it.
+pub fn run(run: impl FnOnce(&[String]) -> Result<i32>) -> ! {
+    run_and_child(run, |_| bail!(USAGE))
+}
+
+/// As steps 4 to 7: `run` starts `child` in new namespaces, and that gets the words.
+pub fn container(child: impl FnOnce(&[String]) -> Result<i32>) -> ! {
+    let run = |argv: &[String]| {
+        unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)?;
+        Ok(exit_code(start_child(argv)?.wait()?))
+    };
+    run_and_child(run, child)
+}
+
+pub fn run_and_child(
+    run: impl FnOnce(&[String]) -> Result<i32>,
+    child: impl FnOnce(&[String]) -> Result<i32>,
+) -> ! {
+    main(|args| match args.first().map(String::as_str) {
+        Some("run") => run(&args[1..]),
+        Some("child") => child(&args[1..]),
+        _ => bail!(USAGE),
+    })
+}
+
+pub fn start_child(argv: &[String]) -> Result<Child> {
+    let mut child = Command::new("/proc/self/exe");
+    Ok(child.arg("child").args(argv).spawn()?)
+}
+
+/// As `container`, with signals that are blocked in `run` and in `child`, which both `wait` for
+/// them and for what they have started.
+pub fn init(wait: fn(Child, &SigSet) -> Result<i32>) -> ! {
+    use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
+    let signals = SigSet::from_iter([SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2]);
+    let run = |argv: &[String]| {
+        signals.thread_block()?;
+        unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
+        wait(start_child(argv)?, &signals)
+    };
+    let child = |argv: &[String]| {
+        set_pdeathsig(Signal::SIGKILL)?;
+        sethostname("container")?;
+        let mut command = command(argv)?;
+        #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
+        // SAFETY: this is one system call, and there is one thread.
+        unsafe {
+            command.pre_exec(move || Ok(signals.thread_unblock()?));
         }
-        Some("child") if argv.len() > 1 => child(&argv[1..]),
-        _ => bail!("usage: run COMMAND [ARG...]"),
+        wait(command.spawn()?, &signals)
+    };
+    run_and_child(run, child)
+}
+
+/// The value of the option, if that comes next.
+pub fn take_option<'a>(argv: &mut &'a [String], name: &str) -> Option<&'a str> {
+    match *argv {
+        [option, value, rest @ ..] if option == name => {
+            *argv = rest;
+            Some(value)
+        }
+        _ => None,
     }
 }
 
-pub fn keep_mounts_private() -> Result<()> {
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    Ok(mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        private,
-        None::<&str>,
-    )?)
+/// What step 7 does in `child`.
+pub fn enter_root_with_proc() -> Result<()> {
+    make_mounts_private()?;
+    enter_root()?;
+    mount_proc()
+}
+
+pub fn make_mounts_private() -> Result<()> {
+    mount("/", "/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)
 }
 
 pub fn enter_root() -> Result<()> {
@@ -44,42 +111,78 @@ pub fn enter_root() -> Result<()> {
 }
 
 pub fn mount_proc() -> Result<()> {
-    let (proc, flags) = (Some("proc"), MsFlags::empty());
-    Ok(mount(proc, "/proc", proc, flags, None::<&str>)?)
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount("proc", "/proc", flags)
 }
 
-/// Executes the command, and ends as it has ended.
-pub fn execute(argv: &[String]) -> Result<()> {
-    end(Command::new(&argv[0]).args(&argv[1..]))
+/// Mounts a folder, or a file system of the type `what`.
+pub fn mount(what: &str, place: &str, flags: MsFlags) -> Result<()> {
+    nix::mount::mount(Some(what), place, Some(what), flags, None::<&str>)?;
+    Ok(())
 }
 
-fn end(command: &mut Command) -> Result<()> {
-    let status = command.status()?;
-    let signal = status.signal().map(|number| 128 + number);
-    exit(status.code().or(signal).unwrap_or(125))
+/// Mounts the image, and what is written goes to the folder `writes`.
+pub fn mount_overlay(image: &str, writes: &str, place: &str) -> Result<()> {
+    let [upper, work] = ["upper", "work"].map(|name| format!("{writes}/{name}"));
+    fs::create_dir_all(&upper)?;
+    fs::create_dir_all(&work)?;
+    let options = format!("lowerdir={image},upperdir={upper},workdir={work}");
+    let (kind, flags) = (Some("overlay"), MsFlags::empty());
+    nix::mount::mount(kind, place, kind, flags, Some(options.as_str()))?;
+    Ok(())
 }
 
-/// What `run`, and `child` as PID 1, start, and the signals that they wait for and pass on.
-pub fn init() -> Result<(SigSet, Command)> {
-    use Signal::{SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
-    let signals = SigSet::from_iter([SIGALRM, SIGCHLD, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2]);
-    signals.thread_block()?;
-    let args: Vec<_> = env::args_os().collect();
-    let mut command;
-    if args[1] == "run" {
-        unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
-        command = Command::new("/proc/self/exe");
-        command.arg("child").args(&args[2..]);
-    } else {
-        set_pdeathsig(Signal::SIGKILL)?;
-        sethostname("container")?;
-        command = Command::new(&args[2]);
-        command.args(&args[3..]);
-        #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
-        // SAFETY: this is one system call, and there is one thread.
-        unsafe {
-            command.pre_exec(move || Ok(signals.thread_unblock()?));
-        }
+pub fn join_namespaces(pid: &str) -> Result<()> {
+    let kinds = ["cgroup", "ipc", "net", "pid", "uts", "mnt"];
+    // All are opened first: in another mount namespace, /proc is another.
+    for file in kinds.map(|kind| File::open(format!("/proc/{pid}/ns/{kind}"))) {
+        setns(file?, CloneFlags::empty())?;
     }
-    Ok((signals, command))
+    Ok(())
+}
+
+/// Starts the command, and ends as it does.
+pub fn execute(argv: &[String]) -> Result<i32> {
+    Ok(exit_code(command(argv)?.status()?))
+}
+
+/// Becomes the command.
+pub fn become_command(argv: &[String]) -> Result<i32> {
+    let error = command(argv)?.exec();
+    eprintln!("{}: {error}", argv[0]);
+    let is_missing = error.kind() == ErrorKind::NotFound;
+    Ok(if is_missing { 127 } else { 126 })
+}
+
+/// The command, which may stand after `--`.
+pub fn command(argv: &[String]) -> Result<Command> {
+    match argv {
+        [dashes, argv @ ..] if dashes == "--" => command(argv),
+        [name, args @ ..] if !name.starts_with('-') => {
+            let mut command = Command::new(name);
+            command.args(args);
+            Ok(command)
+        }
+        _ => bail!(USAGE),
+    }
+}
+
+pub fn exit_code(status: ExitStatus) -> i32 {
+    let signal = status.signal().map(|number| 128 + number);
+    status.code().or(signal).unwrap_or(125)
+}
+
+pub fn fork() -> Result<ForkResult> {
+    #[expect(unsafe_code, reason = "nix has no safe fork")]
+    // SAFETY: there is one thread.
+    Ok(unsafe { nix::unistd::fork()? })
+}
+
+pub fn waitpid(pid: Pid, options: i32) -> Result<ExitStatus> {
+    let mut status = 0;
+    #[expect(unsafe_code, reason = "nix's waitpid fails after a real-time signal")]
+    // SAFETY: `status` is an int to write to.
+    let result = unsafe { libc::waitpid(pid.as_raw(), &raw mut status, options) };
+    Errno::result(result)?;
+    Ok(ExitStatus::from_raw(status))
 }
