@@ -568,7 +568,6 @@ fn ask_for_real(prefix: &[&str], step: &str) -> Said {
 
 #[test]
 fn a_step_of_ours_has_learned_what_it_teaches() {
-    let start = Instant::now();
     let said = ask_for_real(&[], "step04-child");
     for row in [
         "step02-exec     5 of 5   ✓\n",
@@ -581,11 +580,6 @@ fn a_step_of_ours_has_learned_what_it_teaches() {
     ] {
         said.shows(row);
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
