@@ -19,15 +19,33 @@ pub fn advice(program: &Path, steps: &[Topic], exercises: &[Topic]) -> String {
         return match &trial.verdict {
             Verdict::NotAsked(why) => cannot_ask(why),
             _ if fails_at_once(steps) => look_at(program, step, trial),
-            _ => read_and_type(program, steps, step, trial),
+            _ => read_and_type(program, &step.step, trial),
         };
     }
-    let dependable = command(program, "step08-cgroup", "dependable");
     let next = match next_exercise(exercises) {
         Some(exercise) => do_next(program, exercise),
         None => "Every exercise is done.\n".to_owned(),
     };
-    format!("\n{next}All eight steps pass. Are they dependable, too?\n{dependable}")
+    format!("\n{next}{}", all_pass(program))
+}
+
+pub fn all_pass(program: &Path) -> String {
+    let dependable = command(program, "step08-cgroup", "dependable");
+    format!("All eight steps pass. Are they dependable, too?\n{dependable}")
+}
+
+/// What helps on with a step: its page, and what the first test that fails has expected.
+pub fn hint(program: &Path, topic: &Topic) -> String {
+    match topic.missing().next() {
+        None => page(&topic.step),
+        Some(trial) => match &trial.verdict {
+            Verdict::NotAsked(why) => cannot_ask(why),
+            _ => {
+                let read = read_and_type(program, &topic.step, trial);
+                format!("{read}\n{}\n", trial.failure)
+            }
+        },
+    }
 }
 
 /// The first exercise that is not done. Those that are for everyone come before the others.
@@ -72,33 +90,35 @@ fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
 
 /// The step whose chapter tells about a failure, which may be another than the one whose
 /// lesson has failed.
-fn chapter<'a>(steps: &'a [Topic], step: &'a Topic, trial: &Trial) -> &'a str {
+fn chapter<'a>(step: &'a str, trial: &Trial) -> &'a str {
     let number = trial.failure.chapter.unwrap_or_default();
     let named = number
         .checked_sub(1)
         .and_then(|index| STEPS.get(usize::from(index)));
-    let found = named.and_then(|name| steps.iter().find(|step| step.step == *name));
-    &found.unwrap_or(step).step
+    named.unwrap_or(&step)
 }
 
-fn read_and_type(program: &Path, steps: &[Topic], step: &Topic, trial: &Trial) -> String {
-    let page = format!("book/src/{}.md", chapter(steps, step, trial));
-    let title = fs::read_to_string(top().join(&page)).unwrap_or_default();
-    let title = title
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("# ");
+fn read_and_type(program: &Path, step: &str, trial: &Trial) -> String {
+    let page = page(chapter(step, trial));
     let name = trial.name.rsplit("::").next().unwrap_or_default();
-    let command = command(program, &step.step, name);
+    let command = command(program, step, name);
     let what = match trial.verdict {
         Verdict::NoAnswer => "To ask that alone",
         _ => "The first failure in full",
     };
-    format!("\nRead next: {page}\n           {title}\n{what}:\n{command}")
+    format!("{page}{what}:\n{command}")
 }
 
-fn cannot_ask(why: &Obstacle) -> String {
+/// What a step's chapter is called, and where it is.
+pub fn page(step: &str) -> String {
+    let page = format!("book/src/{step}.md");
+    let text = fs::read_to_string(top().join(&page)).unwrap_or_default();
+    let title = text.lines().next().unwrap_or_default();
+    let title = title.trim_start_matches("# ");
+    format!("\nRead next: {page}\n           {title}\n")
+}
+
+pub fn cannot_ask(why: &Obstacle) -> String {
     if !matches!(why, Obstacle::NoRoot(_)) {
         return format!(
             "\nThis machine cannot run the tests of the first step without a mark:\n  {}\n",

@@ -39,15 +39,20 @@ impl Paint {
     }
 
     fn mark(self, topic: &Topic) -> String {
-        match topic.missing().next().map(|trial| &trial.verdict) {
-            None => self.with(32, "✓"),
-            Some(Verdict::NotAsked(_)) => self.pale("–"),
-            Some(Verdict::NoAnswer) => self.pale("…"),
-            Some(_) => self.with(31, "✗"),
+        let missing = topic.missing().next();
+        self.sign(missing.map_or(&Verdict::Passed, |trial| &trial.verdict))
+    }
+
+    fn sign(self, verdict: &Verdict) -> String {
+        match verdict {
+            Verdict::Passed => self.with(32, "✓"),
+            Verdict::NotAsked(_) => self.pale("–"),
+            Verdict::NoAnswer => self.pale("…"),
+            Verdict::Failed | Verdict::Skipped => self.with(31, "✗"),
         }
     }
 
-    fn pale(self, text: &str) -> String {
+    pub fn pale(self, text: &str) -> String {
         self.with(2, text)
     }
 }
@@ -60,6 +65,15 @@ pub fn lessons(steps: &[Topic], paint: Paint) -> String {
         false => row(step, paint),
     });
     rows.collect()
+}
+
+/// A step, and a line for each of its lessons.
+pub fn step(step: &Topic, paint: Paint) -> String {
+    let lines = step.trials.iter().map(|trial| {
+        let sign = paint.sign(&trial.verdict);
+        format!("  {sign}  {}\n", trial.in_words())
+    });
+    head(step, paint) + "\n" + &lines.collect::<String>()
 }
 
 /// All exercises, in columns.
@@ -77,7 +91,7 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     }
     let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
     if find(&Verdict::NoAnswer).is_some() {
-        text += "…  No answer: the time was over, or the program hangs.\n";
+        text += NO_ANSWER;
     }
     let is_half = |exercise: &&Topic| {
         let is_not_asked = |trial: &Trial| matches!(trial.verdict, Verdict::NotAsked(_));
@@ -91,6 +105,8 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
     }
     text
 }
+
+pub const NO_ANSWER: &str = "…  No answer: the time was over, or the program hangs.\n";
 
 /// `init             3 of 4  ✗`
 fn cell(exercise: &Topic, paint: Paint) -> String {
@@ -110,20 +126,24 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
 }
 
 /// `step05-pid       0 of 1  ✗  numbers_its_processes_from_1`
-fn row(topic: &Topic, paint: Paint) -> String {
+pub fn row(topic: &Topic, paint: Paint) -> String {
+    let missing: Vec<&Trial> = topic.missing().collect();
+    let mut row = head(topic, paint);
+    if let Some(first) = missing.first() {
+        write!(row, "  {}", paint.pale(&remark(first, missing.len() - 1))).ok();
+    }
+    row + "\n"
+}
+
+/// `step05-pid       0 of 1  ✗`
+fn head(topic: &Topic, paint: Paint) -> String {
     let name = &topic.name;
     let count = format!(
         "{} of {}",
         topic.count(&Verdict::Passed),
         topic.trials.len()
     );
-    let missing: Vec<&Trial> = topic.missing().collect();
-    let mark = paint.mark(topic);
-    let mut row = format!("{name:13}{count:>9}   {mark}");
-    if let Some(first) = missing.first() {
-        write!(row, "  {}", paint.pale(&remark(first, missing.len() - 1))).ok();
-    }
-    row + "\n"
+    format!("{name:13}{count:>9}   {}", paint.mark(topic))
 }
 
 /// What is missing: the first test, why there is no answer, and how many more there are.

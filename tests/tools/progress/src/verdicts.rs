@@ -2,19 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, Child};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use contract::failure::{Failure, Obstacle};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
 
 use crate::suites::{Question, memory_file, read_all};
+use crate::waiting::{Stop, wait};
 
 /// Most tests wait for a program most of the time.
 const THREADS: &str = "4";
@@ -38,6 +34,14 @@ pub struct Trial {
     pub verdict: Verdict,
     /// What was run, expected and seen, if it has failed.
     pub failure: Failure,
+}
+
+impl Trial {
+    /// What the program does that passes it: `executes the command`.
+    pub fn in_words(&self) -> String {
+        let name = self.name.rsplit("::").next().unwrap_or_default();
+        name.replace('_', " ")
+    }
 }
 
 /// A step with its lessons, or an exercise with its checks.
@@ -80,27 +84,26 @@ struct Running {
     log: File,
 }
 
-impl Running {
-    fn has_ended(&mut self) -> Result<bool> {
-        let status = self.child.try_wait().context("wait for a suite")?;
-        Ok(status.is_some())
-    }
-}
-
 /// Asks all questions of `program` at once, and takes what has been answered when the time
-/// is over.
-pub fn ask(program: &Path, questions: &[Question], limit: Duration) -> Result<Vec<Topic>> {
-    let signals = signals();
-    signals.thread_block().context("block signals")?;
+/// is over; or nothing, if it is stopped.
+pub fn ask(
+    program: &Path,
+    questions: &[Question],
+    limit: Duration,
+    stop: Stop,
+) -> Result<Option<Vec<Topic>>> {
     let started = questions.iter().map(|question| start(program, question));
     let mut running = started.collect::<Result<Vec<_>>>()?;
-    wait(&mut running, limit)?;
-    signals.thread_unblock().context("unblock signals")?;
+    let suites = running.iter_mut().flatten();
+    let mut suites: Vec<&mut Child> = suites.map(|running| &mut running.child).collect();
+    if !wait(&mut suites, limit, stop)? {
+        return Ok(None);
+    }
     let answered = questions.iter().zip(running).map(|(question, running)| {
         let log = running.map(|running| read_all(running.log)).transpose()?;
         Ok(read(question, &log.unwrap_or_default()))
     });
-    answered.collect()
+    answered.collect::<Result<_>>().map(Some)
 }
 
 /// Starts a suite, if anything is asked of it.
@@ -116,61 +119,9 @@ fn start(program: &Path, question: &Question) -> Result<Option<Running>> {
     }
     let share = || log.try_clone().context("share a file");
     command.stdout(share()?).stderr(share()?);
-    let signals = signals();
-    #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
-    // SAFETY: this is one system call.
-    unsafe {
-        // Or the suite would inherit the mask, and be deaf.
-        command.pre_exec(move || Ok(signals.thread_unblock()?));
-    }
     let child = command.spawn();
     let child = child.with_context(|| format!("start the tests of {}", question.suite.step))?;
     Ok(Some(Running { child, log }))
-}
-
-/// Waits for all suites to end, and ends them when the time is over, or with a signal.
-///
-/// A suite that gets SIGTERM first kills what it has started. So we must not end before it.
-fn wait(running: &mut [Option<Running>], limit: Duration) -> Result<()> {
-    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-    let arrived = SignalFd::with_flags(&signals(), flags).context("wait for signals")?;
-    let start = Instant::now();
-    while !has_ended(running)? {
-        if let Some(signal) = arrived.read_signal().context("read a signal")? {
-            end(running)?;
-            process::exit(128 + signal.ssi_signo as i32);
-        }
-        if start.elapsed() > limit {
-            end(running)?;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
-}
-
-/// Those that ask us to end. They are blocked from before the first suite starts until the
-/// last has ended.
-fn signals() -> SigSet {
-    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP])
-}
-
-fn has_ended(running: &mut [Option<Running>]) -> Result<bool> {
-    let mut running = running.iter_mut().flatten();
-    running.try_fold(true, |all, running| Ok(all && running.has_ended()?))
-}
-
-fn end(running: &mut [Option<Running>]) -> Result<()> {
-    for running in running.iter_mut().flatten() {
-        if !running.has_ended()? {
-            let pid = Pid::from_raw(i32::try_from(running.child.id())?);
-            kill(pid, Signal::SIGTERM).context("end a suite")?;
-        }
-    }
-    for running in running.iter_mut().flatten() {
-        running.child.wait().context("wait for a suite")?;
-    }
-    Ok(())
 }
 
 /// Reads what a suite has said: `test lesson::executes_the_command ... ok` and so on, then

@@ -2,6 +2,8 @@
 //! up, by a cargo that is made up, and so take no time; two ask the real ones, which takes
 //! root, and the steps' programs, from `cargo build`.
 
+mod watch;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -473,6 +475,8 @@ fn what_cannot_be_asked_is_wrong_usage() {
         (&[long.to_str().expect("text")], "there is no program /"),
         (&["."], ". is no program"),
         (&["text"], "text cannot be executed"),
+        (&["--watch"], "usage: progress PROGRAM"),
+        (&["--watch", "mine"], "needs a terminal on standard input"),
     ] {
         let said = Said::by(fake.progress().args(args));
         said.complains("error: ").complains(complaint).exits(125);
