@@ -4,8 +4,8 @@
 //! is safe by hand too: what could change the machine comes after the unshare(2), in the
 //! same process, that keeps it from the machine.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::fmt;
 use std::io;
 use std::os::unix::fs::chroot;
 use std::path::{Path, PathBuf};
@@ -38,52 +38,46 @@ const NAMESPACES: [(&str, CloneFlags); 8] = [
     ("user", CloneFlags::CLONE_NEWUSER),
 ];
 
-/// What came of trying each kind of namespace: its name, and why it was refused.
-pub struct Namespaces(Vec<(String, Option<Errno>)>);
+/// What came of trying each kind of namespace: its name, and the number of the error with which
+/// it was refused, or 0.
+pub struct Namespaces(Vec<(String, i32)>);
 
 impl Namespaces {
     /// Tries them in a child process.
-    pub fn find(way: Way) -> Result<Self, Refusal> {
-        let lines = attempt(way, &["namespaces"], Path::new("/"))?;
+    pub fn find(prefix: &str) -> Result<Self, Refusal> {
+        let lines = attempt(prefix, &["namespaces"], Path::new("/"))?;
         let lines = lines.lines().filter_map(|line| {
             let (name, number) = line.split_once(' ')?;
-            let errno = match number.parse().ok()? {
-                0 => None,
-                number => Some(Errno::from_raw(number)),
-            };
-            Some((name.to_owned(), errno))
+            Some((name.to_owned(), number.parse().ok()?))
         });
         Ok(Self(lines.collect()))
     }
 
     /// Whether one of this kind can be made.
     pub fn have(&self, kind: &str) -> bool {
-        self.0
-            .iter()
-            .any(|(name, errno)| name == kind && errno.is_none())
+        self.0.contains(&(kind.to_owned(), 0))
     }
 
     /// The kinds of which there are too many, or none is allowed.
     pub fn without_room(&self) -> Vec<&str> {
-        let full = self
-            .0
-            .iter()
-            .filter(|(_, errno)| *errno == Some(Errno::ENOSPC));
-        full.map(|(name, _)| name.as_str()).collect()
+        let full = |number| number == Errno::ENOSPC as i32;
+        let kinds = self.0.iter().filter(|(_, number)| full(*number));
+        kinds.map(|(name, _)| name.as_str()).collect()
     }
 
     /// A line for those that can be made, and one for those that cannot for the same reason.
     pub fn describe(&self) -> Vec<String> {
-        let mut kinds: Vec<_> = self.0.iter().collect();
-        kinds.sort_by_key(|(_, errno)| errno.map(|errno| errno as i32));
-        let groups = kinds.chunk_by(|(_, one), (_, other)| one == other);
-        let lines = groups.map(|kinds| {
-            let names: Vec<&str> = kinds.iter().map(|(name, _)| name.as_str()).collect();
-            let names = names.join(" ");
-            match kinds[0].1 {
-                None => names,
-                Some(errno) => format!("not {names}: {}", errno.desc()),
-            }
+        let mut groups: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
+        for (name, number) in &self.0 {
+            groups.entry(*number).or_default().push(name);
+        }
+        let lines = groups.into_iter().map(|(number, names)| match number {
+            0 => names.join(" "),
+            _ => format!(
+                "not {}: {}",
+                names.join(" "),
+                Errno::from_raw(number).desc()
+            ),
         });
         lines.collect()
     }
@@ -95,18 +89,14 @@ const MAX_PROCESSES: &str = "20";
 /// In the environment, this tells a process which cgroup to join, as in step 8.
 const CGROUP: &str = "CGROUP_TO_JOIN";
 
-/// What gives a user a cgroup that is theirs.
-pub const SCOPE: &str = "systemd-run --quiet --user --scope -p Delegate=yes";
+/// What is put in front of a child process: nothing,
+pub const AS_CALLED: &str = "";
 
-/// How a child process is started.
-#[derive(Clone, Copy)]
-pub enum Way {
-    AsCalled,
-    /// As root of a new user namespace.
-    Unshare,
-    /// So, in a cgroup that systemd has delegated to the user.
-    Delegated,
-}
+/// what makes it root of a new user namespace,
+pub const UNSHARE: &str = "unshare -r";
+
+/// or what gives a user a cgroup that is theirs.
+pub const SCOPE: &str = "systemd-run --quiet --user --scope -p Delegate=yes";
 
 /// Why something cannot be done.
 pub struct Refusal {
@@ -156,20 +146,14 @@ impl Refusal {
     }
 }
 
-/// Tries `what` in a child process, with `root` as the root filesystem, and returns what
-/// the child has printed.
-pub fn attempt(way: Way, what: &[&str], root: &Path) -> Result<String, Refusal> {
-    let (program, options) = match way {
-        Way::AsCalled => (own_program(), vec![]),
-        Way::Unshare => ("unshare".into(), vec!["-r".into(), own_program()]),
-        Way::Delegated => {
-            let words = SCOPE.split(' ').skip(1).map(PathBuf::from);
-            let words = words.chain(["unshare".into(), "-r".into(), own_program()]);
-            ("systemd-run".into(), words.collect())
-        }
-    };
+/// Tries `what` in a child process behind `prefix`, with `root` as the root filesystem, and
+/// returns what the child has printed.
+pub fn attempt(prefix: &str, what: &[&str], root: &Path) -> Result<String, Refusal> {
+    let words = prefix.split_whitespace().map(PathBuf::from);
+    let mut words = words.chain([own_program()]);
+    let program = words.next().unwrap_or_default();
     let child = Command::new(&program)
-        .args(options)
+        .args(words)
         .arg(WORD)
         .args(what)
         .env("ROOTFS", root)
@@ -200,9 +184,9 @@ pub fn answer(what: &[&str]) -> Result<ExitCode> {
     // Whoever presses Ctrl-C gets no half of it: nothing here lasts.
     SigSet::all().thread_block().context("block signals")?;
     let tried = match *what {
-        ["namespaces"] => Ok(try_namespaces()),
+        ["namespaces"] => Ok(Some(try_namespaces())),
         ["cgroup"] => try_cgroup(),
-        ["join"] => join().map(|()| String::new()),
+        ["join"] => join().map(|()| Some(String::new())),
         ["step", number] => try_step(number.parse().context("read the number of a step")?),
         ["inside", number] => try_inside(number.parse().context("read the number of a step")?),
         _ => bail!("nobody but the doctor says `{WORD}`"),
@@ -210,35 +194,20 @@ pub fn answer(what: &[&str]) -> Result<ExitCode> {
     tell(tried)
 }
 
-/// Prints what was found, or else the number of the error and the message.
-fn tell(tried: Result<String>) -> Result<ExitCode> {
+/// Prints what was found, or else the number of the error and the message. Nothing was found
+/// where a child of ours has told why.
+fn tell(tried: Result<Option<String>>) -> Result<ExitCode> {
     match tried {
-        Ok(text) => {
-            crate::print(&text)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        // A child of ours has told it.
-        Err(error) if error.is::<Told>() => Ok(ExitCode::FAILURE),
+        Ok(Some(text)) => return crate::print(&text),
+        Ok(None) => {}
         Err(error) => {
             let Refusal { errno, message } = Refusal::new(&error);
             let errno = errno.map_or(0, |errno| errno as i32);
             crate::print(&format!("{errno}\n{message}\n"))?;
-            Ok(ExitCode::FAILURE)
         }
     }
+    Ok(ExitCode::FAILURE)
 }
-
-/// The error of a process whose child has already told why.
-#[derive(Debug)]
-struct Told;
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a child process failed")
-    }
-}
-
-impl std::error::Error for Told {}
 
 /// Tries each kind of namespace, and returns lines such as `uts 0` or `time 22`, where
 /// 0 means that there is one now.
@@ -281,15 +250,19 @@ fn advice(error: &anyhow::Error) -> String {
 }
 
 /// Makes a cgroup as step 8 does, lets a process join it, and removes it.
-fn try_cgroup() -> Result<String> {
+fn try_cgroup() -> Result<Option<String>> {
     let Some(cgroup) = make_cgroup()? else {
-        return Ok("not enabled yet, which step 8 does by itself".to_owned());
+        let found = "not enabled yet, which step 8 does by itself";
+        return Ok(Some(found.to_owned()));
     };
-    again(&["join"], Some(&cgroup))?;
+    if !again(&["join"], Some(&cgroup))? {
+        return Ok(None);
+    }
     let path = cgroup.path.clone();
     drop(cgroup);
     ensure!(!path.exists(), "remove the cgroup {}", path.display());
-    Ok("a cgroup can be made, capped, joined and removed".to_owned())
+    let found = "a cgroup can be made, capped, joined and removed";
+    Ok(Some(found.to_owned()))
 }
 
 /// `None` stands for one that can be made, but only after a change that would last: the
@@ -310,7 +283,7 @@ fn join() -> Result<()> {
 }
 
 /// Does what `run` does in step `number`, for a command that does nothing.
-fn try_step(number: u32) -> Result<String> {
+fn try_step(number: u32) -> Result<Option<String>> {
     if number >= 3 {
         // Steps 7 and 8 get their mount namespace in `try_inside`.
         let (flags, names) = match number {
@@ -325,14 +298,16 @@ fn try_step(number: u32) -> Result<String> {
     }
     let cgroup = if number >= 8 { make_cgroup()? } else { None };
     match number {
-        ..=3 => execute_shell()?,
-        4.. => again(&["inside", &number.to_string()], cgroup.as_ref())?,
+        ..=3 => execute_shell(),
+        4.. => {
+            let has_ended_well = again(&["inside", &number.to_string()], cgroup.as_ref())?;
+            Ok(has_ended_well.then(String::new))
+        }
     }
-    Ok(String::new())
 }
 
 /// Does what `child` does in step `number`, where it lasts no longer than this process.
-fn try_inside(number: u32) -> Result<String> {
+fn try_inside(number: u32) -> Result<Option<String>> {
     if env::var_os(CGROUP).is_some() {
         join()?;
     }
@@ -351,27 +326,28 @@ fn try_inside(number: u32) -> Result<String> {
         mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
             .context("mount proc on /proc")?;
     }
-    execute_shell()?;
-    Ok(String::new())
+    execute_shell()
 }
 
-/// Starts this program once more, as the steps start `child`, and waits until it has ended.
-fn again(what: &[&str], cgroup: Option<&Cgroup>) -> Result<()> {
+/// Starts this program once more, as the steps start `child`, waits until it has ended, and
+/// tells whether it has done what it was to do. If not, it has told why.
+fn again(what: &[&str], cgroup: Option<&Cgroup>) -> Result<bool> {
     let mut command = Command::new("/proc/self/exe");
     if let Some(cgroup) = cgroup {
         command.env(CGROUP, &cgroup.path);
     }
     let status = command.arg(WORD).args(what).status();
     let status = status.context("execute /proc/self/exe")?;
-    if status.code() == Some(1) {
-        return Err(Told.into());
-    }
-    ensure!(status.success(), "/proc/self/exe ended with {status}");
-    Ok(())
+    let has_told = status.code() == Some(1);
+    ensure!(
+        status.success() || has_told,
+        "/proc/self/exe ended with {status}"
+    );
+    Ok(!has_told)
 }
 
 /// Executes a shell that does nothing: bash, or else sh.
-fn execute_shell() -> Result<()> {
+fn execute_shell() -> Result<Option<String>> {
     let execute = |shell: &str| {
         let mut command = Command::new(shell);
         // This would name a file of commands.
@@ -383,5 +359,5 @@ fn execute_shell() -> Result<()> {
     };
     let status = status.context("execute bash")?;
     ensure!(status.success(), "bash ended with {status}");
-    Ok(())
+    Ok(Some(String::new()))
 }

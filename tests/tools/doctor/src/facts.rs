@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use common::find_in_path;
 
-use crate::attempt::{Namespaces, Refusal, Way, attempt};
+use crate::attempt::{AS_CALLED, Namespaces, Refusal, UNSHARE, attempt};
 use crate::machine::{self, Sudo, User};
-use crate::table::{ARROW, row};
+use crate::table::row;
 
 /// The oldest kernel on which the steps have been tried.
 const OLDEST: (u32, u32) = (5, 10);
@@ -48,11 +48,8 @@ impl Rootfs {
 
     /// The folder that it would be made in.
     fn place(&self) -> Option<PathBuf> {
-        self.path
-            .components()
-            .as_path()
-            .parent()
-            .map(|parent| parent.join("."))
+        let parent = self.path.components().as_path().parent()?;
+        Some(parent.join("."))
     }
 
     /// The command that makes it.
@@ -74,30 +71,35 @@ impl Rootfs {
         let mut folders = ["bin", "usr/bin"].iter().map(|name| self.path.join(name));
         folders.any(|folder| folder.join(program).symlink_metadata().is_ok())
     }
+
+    /// What is known of it if it is there.
+    fn describe(&self) -> String {
+        let path = self.path.display();
+        let found = format!(
+            "{path}, with {}",
+            with(&["bash", "ps"], |name| self.has(name))
+        );
+        if let Some(option) = machine::forbidden_at(&self.path.join("dev/.")) {
+            let why = format!("on a file system mounted {option}, where /dev/null is refused");
+            return format!("{found}\n{why}\n-> {ELSEWHERE}");
+        }
+        if self.has_devices() {
+            return found;
+        }
+        let advice = match rootfs::is_ours(&self.path) {
+            true => format!("`{}`, as root", self.command()),
+            false => format!(
+                "it is another tool's; as root:\n   mkdir -p {path}/dev\n   \
+                 mknod -m 666 {path}/dev/null c 1 3"
+            ),
+        };
+        format!("{found}\nno device files, which take root\n-> {advice}")
+    }
 }
 
-/// A row's right cell: what was found, and below it what to do.
-struct Found(Vec<String>);
-
-impl Found {
-    fn new(what: impl Into<String>) -> Self {
-        Self(vec![what.into()])
-    }
-
-    fn and(mut self, what: impl Into<String>) -> Self {
-        self.0.push(what.into());
-        self
-    }
-
-    fn advise(self, what: &str) -> Self {
-        self.and(format!("{ARROW} {what}"))
-    }
-
-    /// A line to be copied.
-    fn command(self, what: &str) -> Self {
-        self.and(format!("   {what}"))
-    }
-}
+/// What to do about a root filesystem where device files or programs are refused.
+const ELSEWHERE: &str =
+    "put it elsewhere, as with `cargo run --bin rootfs -- ~/rootfs`, and name it in ROOTFS";
 
 impl Facts {
     /// Reads and tries all there is to know before the steps themselves are tried.
@@ -106,9 +108,9 @@ impl Facts {
         Self {
             rootfs: Rootfs::find(),
             sudo: Sudo::find(),
-            cgroup: attempt(Way::AsCalled, &["cgroup"], Path::new("/")),
-            namespaces: Namespaces::find(Way::AsCalled),
-            unshared: (!user.is_admin).then(|| Namespaces::find(Way::Unshare)),
+            cgroup: attempt(AS_CALLED, &["cgroup"], Path::new("/")),
+            namespaces: Namespaces::find(AS_CALLED),
+            unshared: (!user.is_admin).then(|| Namespaces::find(UNSHARE)),
             user,
         }
     }
@@ -121,9 +123,9 @@ impl Facts {
 
     pub fn table(&self) -> String {
         let rows = [
-            ("check", Some(Found::new("found, and what to do"))),
+            ("check", Some("found, and what to do".to_owned())),
             ("user", Some(self.user())),
-            ("WSL", wsl()),
+            ("WSL", wsl().map(str::to_owned)),
             ("container", self.container()),
             ("kernel", Some(kernel())),
             ("namespaces", Some(self.namespaces())),
@@ -131,242 +133,205 @@ impl Facts {
             ("cgroups", Some(cgroups())),
             ("pids", Some(self.pids())),
             ("mounts", Some(mounts())),
-            ("/proc", proc()),
+            ("/proc", proc().map(str::to_owned)),
             ("programs", Some(self.programs())),
             ("rootfs", Some(self.rootfs())),
         ];
-        let rows = rows.into_iter().filter_map(|(check, found)| {
-            let Found(lines) = found?;
-            Some(row(check, &lines))
-        });
-        rows.collect()
+        let rows = rows.into_iter();
+        rows.filter_map(|(check, found)| Some(row(check, &found?)))
+            .collect()
     }
 
-    fn user(&self) -> Found {
+    fn user(&self) -> String {
         let User { uid, outside, .. } = self.user;
-        let mut who = match (uid, outside) {
+        let who = match (uid, outside) {
             (0, None) => "root".to_owned(),
             (0, Some(outside)) => format!("root in a user namespace, uid {outside} outside"),
             (uid, _) => format!("uid {uid}"),
         };
-        if self.user.is_admin && uid != 0 {
-            who += ", with CAP_SYS_ADMIN";
-        } else if !self.user.is_admin && uid == 0 {
-            who += ", without CAP_SYS_ADMIN";
-        }
-        let found = Found::new(who);
-        match (self.user.is_admin, self.user.can_be_admin, uid) {
-            (true, ..) => found,
-            (_, false, _) => found
-                .advise("the steps from 3 on need CAP_SYS_ADMIN, which here not even root gets"),
-            (_, true, 0) => found.advise("the steps from 3 on need that capability"),
-            (_, true, _) => found.advise("the steps from 3 on take root: see the end"),
-        }
+        let rights = match (self.user.is_admin, uid) {
+            (true, 1..) => ", with CAP_SYS_ADMIN",
+            (false, 0) => ", without CAP_SYS_ADMIN",
+            _ => "",
+        };
+        let advice = match (self.user.is_admin, self.user.can_be_admin, uid) {
+            (true, ..) => "",
+            (_, false, _) => {
+                "\n-> the steps from 3 on need CAP_SYS_ADMIN, which here not even root gets"
+            }
+            (_, true, 0) => "\n-> the steps from 3 on need that capability",
+            (_, true, _) => "\n-> the steps from 3 on take root: see the end",
+        };
+        format!("{who}{rights}{advice}")
     }
 
     /// Whether a container is in the way, as far as one can see that from inside.
-    fn container(&self) -> Option<Found> {
+    fn container(&self) -> Option<String> {
         if self.user.can_be_admin {
             return None;
         }
         let sign = machine::sign_of_a_container()?;
-        Some(
-            Found::new(format!("{sign} is a sign of one"))
-                .advise("start it with `--privileged`, if you may"),
-        )
+        Some(format!(
+            "{sign} is a sign of one\n-> start it with `--privileged`, if you may"
+        ))
     }
 
-    fn namespaces(&self) -> Found {
+    fn namespaces(&self) -> String {
         let namespaces = match &self.namespaces {
             Ok(namespaces) => namespaces,
-            Err(refusal) => return Found::new(&refusal.message),
+            Err(refusal) => return refusal.message.clone(),
         };
-        let full = namespaces.without_room().into_iter();
-        full.fold(Found(namespaces.describe()), |found, kind| {
+        let advice = namespaces.without_room().into_iter().map(|kind| {
             let name = format!("user.max_{kind}_namespaces");
-            match machine::limit(kind) {
-                Some(0) => found
-                    .advise(&format!("{name} is 0. Until the next boot, this lifts it:"))
-                    .command(&format!("sudo sysctl {name}=10000")),
-                Some(limit) => found.advise(&format!(
-                    "{name} is {limit}, and as many are in use; or these are nested too deep"
-                )),
-                None => found,
+            match machine::limit(&name) {
+                Some(0) => lift(&format!("{name} is 0."), &format!("{name}=10000")),
+                Some(limit) => format!(
+                    "\n-> {name} is {limit}, and as many are in use; or these are nested too deep"
+                ),
+                None => String::new(),
             }
-        })
+        });
+        namespaces.describe().join("\n") + &advice.collect::<String>()
     }
 
     /// Tried as `unshare -r` by who needs it, and by the flag alone by who does not.
-    fn user_namespaces(&self) -> Found {
+    fn user_namespaces(&self) -> String {
         let settings = machine::forbidding_settings();
         let found = match (&self.unshared, &self.namespaces) {
             (Some(Ok(namespaces)), _) if namespaces.have("uts") => {
-                let lines = namespaces.describe();
-                return Found::new(format!("`unshare -r` gives {}", lines.join("; ")));
+                return format!("`unshare -r` gives {}", namespaces.describe().join("; "));
             }
             // What AppArmor lets one make has a root without any rights.
-            (Some(Ok(_)), _) => Found::new("`unshare -r` works, but root may do nothing there"),
-            (Some(Err(refusal)), _) => {
-                Found::new(format!("`unshare -r` fails: {}", refusal.message))
-            }
-            (None, Ok(namespaces)) if !namespaces.have("user") => Found::new("refused"),
-            (None, _) if settings.is_empty() => return Found::new("can be made"),
-            (None, _) => Found::new("can be made by root, but maybe not by others"),
+            (Some(Ok(_)), _) => "`unshare -r` works, but root may do nothing there",
+            (Some(Err(refusal)), _) => &format!("`unshare -r` fails: {}", refusal.message),
+            (None, Ok(namespaces)) if !namespaces.have("user") => "refused",
+            (None, _) if settings.is_empty() => return "can be made".to_owned(),
+            (None, _) => "can be made by root, but maybe not by others",
         };
-        settings.iter().fold(found, |found, (setting, cure)| {
-            let what = format!("{setting} forbids them. Until the next boot, this lifts it:");
-            found.advise(&what).command(&format!("sudo sysctl {cure}"))
-        })
+        let advice = settings
+            .iter()
+            .map(|(setting, cure)| lift(&format!("{setting} forbids them."), cure));
+        found.to_owned() + &advice.collect::<String>()
     }
 
-    fn pids(&self) -> Found {
+    fn pids(&self) -> String {
         let refusal = match &self.cgroup {
-            Ok(found) => return Found::new(found),
+            Ok(found) => return found.clone(),
             Err(refusal) => refusal,
         };
-        let mut lines = refusal.message.lines();
-        let found = Found::new(lines.next().unwrap_or_default());
-        match lines.next() {
-            Some(cure) => lines.fold(found.advise(cure), Found::command),
-            None => found,
-        }
+        // What follows the advice are commands.
+        let lines = refusal.message.replace('\n', "\n   ");
+        lines.replacen("\n   ", "\n-> ", 1)
     }
 
-    fn programs(&self) -> Found {
+    fn programs(&self) -> String {
         let mut needed = vec!["bash", "ps"];
         if !self.user.is_admin {
             needed.push("unshare");
         }
-        let is_there = |name| find_in_path(name).is_some();
-        let names: Vec<String> = needed
-            .iter()
-            .map(|name| with(name, is_there(name)))
-            .collect();
+        let is_there = |name: &str| find_in_path(name).is_some();
         let missing = needed.iter().filter(|name| !is_there(name));
-        missing.fold(Found::new(names.join(", ")), |found, name| {
-            found.advise(&format!("`{}`", rootfs::package_command(name)))
-        })
+        let advice = missing.map(|name| format!("\n-> `{}`", rootfs::package_command(name)));
+        with(&needed, is_there) + &advice.collect::<String>()
     }
 
-    fn rootfs(&self) -> Found {
+    fn rootfs(&self) -> String {
         let rootfs = &self.rootfs;
         let path = rootfs.path.display();
         match &rootfs.found {
             Err(_) if rootfs.is_missing() => {
-                let found = Found::new(format!("no {path}"));
-                match rootfs.place().and_then(|place| machine::forbidden_at(&place)) {
-                    None => found.advise(&format!("`{}`", rootfs.command())),
-                    Some(option) => found
-                        .and(format!("and its place is on a file system mounted {option}"))
-                        .advise("put it elsewhere, as with `cargo run --bin rootfs -- ~/rootfs`, and name it in ROOTFS"),
+                match rootfs
+                    .place()
+                    .and_then(|place| machine::forbidden_at(&place))
+                {
+                    None => format!("no {path}\n-> `{}`", rootfs.command()),
+                    Some(option) => format!(
+                        "no {path}\nand its place is on a file system mounted {option}\n-> {ELSEWHERE}"
+                    ),
                 }
             }
-            Err(error) => Found::new(format!("{path}: {error}"))
-                .advise("name a folder in ROOTFS that you may enter"),
-            Ok(()) => self.rootfs_that_is_there(),
+            Err(error) => format!("{path}: {error}\n-> name a folder in ROOTFS that you may enter"),
+            Ok(()) => rootfs.describe(),
         }
-    }
-
-    fn rootfs_that_is_there(&self) -> Found {
-        let rootfs = &self.rootfs;
-        let path = rootfs.path.display();
-        let names = ["bash", "ps"].map(|name| with(name, rootfs.has(name)));
-        let found = Found::new(format!("{path}, with {}", names.join(", ")));
-        if let Some(option) = machine::forbidden_at(&rootfs.path.join("dev/.")) {
-            return found
-                .and(format!("on a file system mounted {option}, where /dev/null is refused"))
-                .advise("put it elsewhere, as with `cargo run --bin rootfs -- ~/rootfs`, and name it in ROOTFS");
-        }
-        if rootfs.has_devices() {
-            return found;
-        }
-        let found = found.and("no device files, which take root");
-        if rootfs::is_ours(&rootfs.path) {
-            return found.advise(&format!("`{}`, as root", rootfs.command()));
-        }
-        found
-            .advise("it is another tool's; as root:")
-            .command(&format!("mkdir -p {path}/dev"))
-            .command(&format!("mknod -m 666 {path}/dev/null c 1 3"))
     }
 }
 
-fn with(name: &str, is_there: bool) -> String {
-    if is_there {
-        name.to_owned()
-    } else {
-        format!("no {name}")
-    }
+/// The names of programs, and whether each is there.
+fn with(names: &[&str], is_there: impl Fn(&str) -> bool) -> String {
+    let names = names.iter().map(|name| match is_there(name) {
+        true => (*name).to_owned(),
+        false => format!("no {name}"),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
-fn kernel() -> Found {
+/// Advice about a setting of the kernel's that is in the way.
+fn lift(why: &str, cure: &str) -> String {
+    format!("\n-> {why} Until the next boot, this lifts it:\n   sudo sysctl {cure}")
+}
+
+fn kernel() -> String {
     let Some(release) = machine::kernel() else {
-        return Found::new("unknown");
+        return "unknown".to_owned();
     };
     let mut numbers = release.split(['.', '-']).map(|number| number.parse().ok());
     let version = (numbers.next().flatten(), numbers.next().flatten());
-    let found = Found::new(&release);
     match version {
         (Some(major), Some(minor)) if (major, minor) < OLDEST => {
             let (major, minor) = OLDEST;
-            found.advise(&format!(
-                "the steps have been tried on {major}.{minor} and later"
-            ))
+            format!("{release}\n-> the steps have been tried on {major}.{minor} and later")
         }
-        _ => found,
+        _ => release,
     }
 }
 
-fn wsl() -> Option<Found> {
+fn wsl() -> Option<&'static str> {
     Some(match machine::wsl()? {
-        1 => Found::new("version 1, which has no namespaces")
-            .advise("in Windows: `wsl --set-version DISTRIBUTION 2`"),
-        _ if machine::is_on_windows_drive() => {
-            Found::new("version 2, and this folder is on a Windows drive")
-                .advise("clone into your home in Linux, where files have an owner and a mode")
+        1 => {
+            "version 1, which has no namespaces\n\
+             -> in Windows: `wsl --set-version DISTRIBUTION 2`"
         }
-        _ => Found::new("version 2"),
+        _ if machine::is_on_windows_drive() => {
+            "version 2, and this folder is on a Windows drive\n\
+             -> clone into your home in Linux, where files have an owner and a mode"
+        }
+        _ => "version 2",
     })
 }
 
-fn cgroups() -> Found {
-    match machine::cgroups() {
-        Some(layout) => Found::new(layout),
+fn cgroups() -> String {
+    match (machine::cgroups(), machine::covered_cgroups()) {
+        (Some(layout), _) => layout,
         // Without a /proc, nothing is known.
-        None if !machine::has_proc() => Found::new("unknown"),
-        None => match machine::covered_cgroups() {
-            Some(point) => Found::new(format!("something lies over {}", point.display())).advise(
-                &format!("`umount {}`: it hides the cgroups", point.display()),
-            ),
-            None => Found::new("not mounted").advise("`mount -t cgroup2 cgroup2 /sys/fs/cgroup`"),
-        },
+        _ if !machine::has_proc() => "unknown".to_owned(),
+        (None, Some(point)) => {
+            let point = point.display();
+            format!("something lies over {point}\n-> `umount {point}`: it hides the cgroups")
+        }
+        _ => "not mounted\n-> `mount -t cgroup2 cgroup2 /sys/fs/cgroup`".to_owned(),
     }
 }
 
 /// How `/` passes mounts on: mount_namespaces(7).
-fn mounts() -> Found {
+fn mounts() -> String {
     let tags = machine::propagation_of_root();
-    let tags = tags
-        .as_deref()
-        .map(|tags| tags.split(':').next().unwrap_or(tags));
-    match tags {
-        None if !machine::has_proc() => Found::new("unknown"),
-        None => Found::new("`/` is not a mount point")
-            .advise("leave the chroot: step 7 and user namespaces do not work in one"),
-        Some("") => Found::new("`/` is private: mounts do not leave their namespace"),
-        Some("shared") => {
-            Found::new("`/` is shared: mounts reach other namespaces, until made private")
+    let found = match tags.as_deref().and_then(|tags| tags.split(':').next()) {
+        None if !machine::has_proc() => "unknown",
+        None => {
+            "`/` is not a mount point\n\
+             -> leave the chroot: step 7 and user namespaces do not work in one"
         }
-        Some("master") => Found::new("`/` is a slave: mounts come in, and do not go out"),
-        Some(other) => Found::new(format!(
-            "`/` is {other}: mounts do not leave their namespace"
-        )),
-    }
+        Some("") => "`/` is private: mounts do not leave their namespace",
+        Some("shared") => "`/` is shared: mounts reach other namespaces, until made private",
+        Some("master") => "`/` is a slave: mounts come in, and do not go out",
+        Some(other) => &format!("`/` is {other}: mounts do not leave their namespace"),
+    };
+    found.to_owned()
 }
 
-fn proc() -> Option<Found> {
-    (!machine::has_proc()).then(|| {
-        Found::new("not mounted")
-            .advise("`mount -t proc proc /proc`: the steps from 4 on need it, and these checks")
-    })
+fn proc() -> Option<&'static str> {
+    (!machine::has_proc()).then_some(
+        "not mounted\n\
+         -> `mount -t proc proc /proc`: the steps from 4 on need it, and these checks",
+    )
 }

@@ -87,20 +87,16 @@ pub fn forbidding_settings() -> Vec<(String, String)> {
         // and this one is Ubuntu's, from 23.10 on.
         ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ];
-    let set = settings
-        .iter()
-        .filter(|(name, forbids, _)| setting(name).is_ok_and(|value| value == *forbids));
-    let lines = set
-        .map(|(name, forbids, allows)| (format!("{name}={forbids}"), format!("{name}={allows}")));
-    lines.collect()
+    let set = settings.into_iter().filter_map(|(name, forbids, allows)| {
+        let is_set = setting(name).ok()? == forbids;
+        is_set.then(|| (format!("{name}={forbids}"), format!("{name}={allows}")))
+    });
+    set.collect()
 }
 
-/// How many namespaces of a kind each user may have: namespaces(7).
-pub fn limit(kind: &str) -> Option<u64> {
-    setting(&format!("user.max_{kind}_namespaces"))
-        .ok()?
-        .parse()
-        .ok()
+/// A setting that is a number, such as how many namespaces of a kind each user may have.
+pub fn limit(name: &str) -> Option<u64> {
+    setting(name).ok()?.parse().ok()
 }
 
 /// What the file system at `path` keeps root from: device files, or programs.

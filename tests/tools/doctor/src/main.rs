@@ -55,11 +55,7 @@ fn start() -> Result<ExitCode> {
 fn examine() -> Result<ExitCode> {
     let facts = Facts::find();
     let steps = Steps::try_all(&facts);
-    print(&format!(
-        "{}\n{}\n{}",
-        facts.table(),
-        steps.table(&facts),
-        steps.advice(&facts)
-    ))?;
+    let (found, can_run, advice) = (facts.table(), steps.table(), steps.advice());
+    print(&format!("{found}\n{can_run}\n{advice}"))?;
     Ok(ExitCode::from(u8::from(!steps.all_can_run())))
 }

@@ -6,142 +6,134 @@ use common::find_in_path;
 use course::STEPS;
 use nix::errno::Errno;
 
-use crate::attempt::{Refusal, SCOPE, Way, attempt};
+use crate::attempt::{AS_CALLED, Refusal, SCOPE, UNSHARE, attempt};
 use crate::facts::Facts;
-use crate::machine::{self, Sudo};
+use crate::machine;
 use crate::table::row;
 
 /// The steps from this one on run in a root filesystem.
 const FIRST_WITH_ROOTFS: usize = 6;
 
 /// What came of trying each step.
-pub struct Steps {
+pub struct Steps<'a> {
+    facts: &'a Facts,
     verdicts: Vec<Verdict>,
-    rootfs_is_there: bool,
 }
 
 enum Verdict {
     Yes,
-    /// Not as called, but in at least one of these ways.
-    With {
-        unshare: bool,
-        delegated: bool,
-        root: bool,
-    },
+    /// Not as called, but in each of these ways.
+    With(Vec<Way>),
     No(String),
 }
 
-impl Steps {
-    pub fn try_all(facts: &Facts) -> Self {
+#[derive(PartialEq)]
+enum Way {
+    Unshare,
+    Delegated,
+    Root,
+}
+
+impl<'a> Steps<'a> {
+    pub fn try_all(facts: &'a Facts) -> Self {
         let verdicts = (1..=STEPS.len()).map(|number| try_one(number, facts));
         Self {
             verdicts: verdicts.collect(),
-            rootfs_is_there: facts.rootfs.found.is_ok(),
+            facts,
         }
     }
 
     pub fn all_can_run(&self) -> bool {
-        (1..=STEPS.len()).all(|number| self.can_run(number))
-    }
-
-    fn can_run(&self, number: usize) -> bool {
-        matches!(self.verdicts[number - 1], Verdict::Yes) && !self.lacks_rootfs(number)
-    }
-
-    fn lacks_rootfs(&self, number: usize) -> bool {
-        number >= FIRST_WITH_ROOTFS && !self.rootfs_is_there
+        let can_run = |verdict| matches!(verdict, &Verdict::Yes);
+        self.facts.rootfs.found.is_ok() && self.verdicts.iter().all(can_run)
     }
 
     /// The numbers of the steps with such a verdict.
     fn which(&self, wanted: impl Fn(&Verdict) -> bool) -> Vec<usize> {
-        let numbers = 1..=STEPS.len();
-        numbers
-            .filter(|number| wanted(&self.verdicts[number - 1]))
-            .collect()
+        let verdicts = (1..).zip(&self.verdicts);
+        let wanted = verdicts.filter(|(_, verdict)| wanted(verdict));
+        wanted.map(|(number, _)| number).collect()
     }
 
-    pub fn table(&self, facts: &Facts) -> String {
-        let mut text = row("step", &["can run here".to_owned()]);
-        for (index, name) in STEPS.iter().enumerate() {
-            text += &row(name, &[self.describe(index + 1, facts)]);
+    pub fn table(&self) -> String {
+        let mut text = row("step", "can run here");
+        for ((number, verdict), name) in (1..).zip(&self.verdicts).zip(STEPS) {
+            text += &row(name, &self.describe(number, verdict));
         }
         text
     }
 
-    fn describe(&self, number: usize, facts: &Facts) -> String {
-        let lacks_rootfs = self.lacks_rootfs(number);
-        let ways = match &self.verdicts[number - 1] {
+    fn describe(&self, number: usize, verdict: &Verdict) -> String {
+        let lacks_rootfs = number >= FIRST_WITH_ROOTFS && self.facts.rootfs.found.is_err();
+        let ways = match verdict {
             Verdict::Yes if lacks_rootfs => return "no: needs a rootfs".to_owned(),
             Verdict::Yes => return "yes".to_owned(),
             Verdict::No(why) => return format!("no: {why}"),
-            Verdict::With {
-                unshare,
-                delegated,
-                root,
-            } => [
-                unshare.then(|| "with unshare -r".to_owned()),
-                delegated.then(|| "with systemd-run".to_owned()),
-                root.then(|| with_root(&facts.sudo)),
-            ],
+            Verdict::With(ways) => ways.iter().map(|way| match (way, self.facts.sudo.words()) {
+                (Way::Unshare, _) => format!("with {UNSHARE}"),
+                (Way::Delegated, _) => "with systemd-run".to_owned(),
+                (Way::Root, Some(words)) => format!("with {words}"),
+                (Way::Root, None) => "as root".to_owned(),
+            }),
         };
-        let ways: Vec<String> = ways.into_iter().flatten().collect();
         let then = if lacks_rootfs {
             ", once there is a rootfs"
         } else {
             ""
         };
-        format!("{}{then}", ways.join(" or "))
+        ways.collect::<Vec<_>>().join(" or ") + then
     }
 
     /// The commands that open the ways, and what to do next.
-    pub fn advice(&self, facts: &Facts) -> String {
-        let with = |wanted: fn(&Verdict) -> bool| self.which(wanted);
-        let root = with(|verdict| matches!(verdict, Verdict::With { root: true, .. }));
-        let unshare = with(|verdict| matches!(verdict, Verdict::With { unshare: true, .. }));
-        let delegated = with(|verdict| {
-            matches!(
-                verdict,
-                Verdict::With {
-                    delegated: true,
-                    ..
-                }
-            )
-        });
+    pub fn advice(&self) -> String {
+        let with = |way| {
+            self.which(|verdict| matches!(verdict, Verdict::With(ways) if ways.contains(&way)))
+        };
         let mut text = String::new();
+        let root = with(Way::Root);
         if let Some(first) = root.first() {
-            let outside = if facts.user.uid == 0 {
+            let outside = if self.facts.user.uid == 0 {
                 " outside of this user namespace"
             } else {
                 ""
             };
-            let how = as_root(&facts.sudo, *first);
+            let how = match self.facts.sudo.words() {
+                Some(words) => with_runner(&words),
+                None => {
+                    let name = STEPS[first - 1];
+                    format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n")
+                }
+            };
             text += &format!("{}, as root{outside}{how}\n", list(&root));
         }
+        let unshare = with(Way::Unshare);
         if !unshare.is_empty() {
-            let how = with_runner("unshare -r");
-            let steps = list(&unshare);
+            let (steps, how) = (list(&unshare), with_runner(UNSHARE));
             text += &format!("{steps}, as root of a user namespace and of nothing else{how}\n");
         }
+        let delegated = with(Way::Delegated);
         if let Some(number) = delegated.first() {
-            let name = STEPS[number - 1];
+            let (steps, name) = (list(&delegated), STEPS[number - 1]);
             text += &format!(
-                "{}, so too, in a cgroup of the user's:\n  \
-                 {SCOPE} cargo run -p {name} -- run bash\n\n",
-                list(&delegated)
+                "{steps}, so too, in a cgroup of the user's:\n  \
+                 {SCOPE} cargo run -p {name} -- run bash\n\n"
             );
         }
-        text + &self.next(facts)
+        text + &self.next()
     }
 
-    fn next(&self, facts: &Facts) -> String {
+    fn next(&self) -> String {
         let first = "`cargo run -p step01-run -- run echo hello`";
-        let refused = self.which(|verdict| matches!(verdict, Verdict::No(_)));
-        let with = self.which(|verdict| matches!(verdict, Verdict::With { .. }));
+        let rootfs = &self.facts.rootfs;
+        let is_refused = !self
+            .which(|verdict| matches!(verdict, Verdict::No(_)))
+            .is_empty();
+        let with = self.which(|verdict| matches!(verdict, Verdict::With(_)));
         let line = match with.first() {
-            _ if refused.is_empty() && facts.rootfs.is_missing() => {
-                format!("`{}`, then this again.", facts.rootfs.command())
+            _ if !is_refused && rootfs.is_missing() => {
+                format!("`{}`, then this again.", rootfs.command())
             }
-            _ if !refused.is_empty() || !self.rootfs_is_there => {
+            _ if is_refused || rootfs.found.is_err() => {
                 "do what the first table says, then this again.".to_owned()
             }
             Some(number) => format!("{first}; from step {number} on, as above."),
@@ -157,31 +149,31 @@ fn try_one(number: usize, facts: &Facts) -> Verdict {
         // It prints a line, as this program does.
         return Verdict::Yes;
     }
-    let word = number.to_string();
-    let what = ["step", &word];
     let root_folder = match facts.rootfs.found {
         Ok(()) => facts.rootfs.path.as_path(),
         // What else a step needs is to be known before there is one.
         Err(_) => Path::new("/"),
     };
-    let Err(refusal) = attempt(Way::AsCalled, &what, root_folder) else {
+    let attempt = |prefix: &str| attempt(prefix, &["step", &number.to_string()], root_folder);
+    let Err(refusal) = attempt(AS_CALLED) else {
         return Verdict::Yes;
     };
     let lacks_rights = refusal.is_of_permission() && !facts.user.is_admin;
-    let unshare = lacks_rights && attempt(Way::Unshare, &what, root_folder).is_ok();
-    let root = root_could(number, &refusal, facts);
+    let unshare = lacks_rights && attempt(UNSHARE).is_ok();
     let delegated = number == 8
         && !unshare
         && could_be_delegated(facts)
-        && attempt(Way::Delegated, &what, root_folder).is_ok();
-    if unshare || delegated || root {
-        Verdict::With {
-            unshare,
-            delegated,
-            root,
-        }
-    } else {
+        && attempt(&format!("{SCOPE} {UNSHARE}")).is_ok();
+    let ways = [
+        unshare.then_some(Way::Unshare),
+        delegated.then_some(Way::Delegated),
+        root_could(number, &refusal, facts).then_some(Way::Root),
+    ];
+    let ways: Vec<Way> = ways.into_iter().flatten().collect();
+    if ways.is_empty() {
         Verdict::No(why(number, &refusal, facts))
+    } else {
+        Verdict::With(ways)
     }
 }
 
@@ -218,22 +210,6 @@ fn why(number: usize, refusal: &Refusal, facts: &Facts) -> String {
         line
     };
     why.to_owned()
-}
-
-fn with_root(sudo: &Sudo) -> String {
-    match sudo.words() {
-        Some(words) => format!("with {words}"),
-        None => "as root".to_owned(),
-    }
-}
-
-/// How root runs a step, whoever we are now.
-fn as_root(sudo: &Sudo, number: usize) -> String {
-    let name = STEPS[number - 1];
-    match sudo.words() {
-        Some(words) => with_runner(&words),
-        None => format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n"),
-    }
 }
 
 /// What lets cargo start a program through another: it is the same for all steps.

@@ -6,13 +6,13 @@ const WIDTH: usize = 80;
 const COLUMN: usize = 17;
 
 /// What stands before advice.
-pub const ARROW: &str = "->";
+const ARROW: &str = "->";
 
 /// A row: the left cell, and the lines of the right one folded beside it.
-pub fn row(left: &str, right: &[String]) -> String {
+pub fn row(left: &str, right: &str) -> String {
     let mut text = String::new();
     let mut label = left;
-    for line in right.iter().flat_map(|line| fold(line, WIDTH - COLUMN)) {
+    for line in right.lines().flat_map(|line| fold(line, WIDTH - COLUMN)) {
         text.push_str(format!("{label:COLUMN$}{line}").trim_end());
         text.push('\n');
         label = "";
