@@ -15,7 +15,7 @@ use crate::table::{self, NO_ANSWER, Paint};
 use crate::verdicts::{self, Topic, Verdict};
 use crate::{LESSONS_LIMIT, USAGE, cargo, next};
 
-const KEYS: &str = "Waiting for a save. Keys: n next step, p back, h hint, q quit\n";
+const KEYS: &str = "Waiting for a save. Keys: n next step, p back, h hint, q quit";
 
 const NO_PROGRAM: &str = "mine has no program yet. This begins it, with a copy of step 2:
   cp -ri step02-exec/src mine/\n";
@@ -172,7 +172,7 @@ impl Watch<'_> {
     }
 
     fn tell_keys(&self) -> Result<()> {
-        print(&self.paint.pale(KEYS)).map(drop)
+        print(&format!("{}\n", self.paint.pale(KEYS))).map(drop)
     }
 
     /// The program to ask, if there is one. Else it says why not.

@@ -1,6 +1,6 @@
 //! `progress` asks the suites and believes them. Most tests here give it suites that are made
 //! up, by a cargo that is made up, and so take no time; two ask the real ones, which takes
-//! root, and the steps' programs, from `cargo build`.
+//! root, and the steps' programs, from `cargo build`. [`watch`] is about `--watch`.
 
 mod watch;
 
