@@ -8,22 +8,11 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
+use common::find_in_path;
+use course::STEPS;
 use nix::sys::stat::{Mode, major, minor, umask};
 use nix::unistd::geteuid;
 use tempfile::TempDir;
-
-const STEPS: [&str; 8] = [
-    "step01-run",
-    "step02-exec",
-    "step03-uts",
-    "step04-child",
-    "step05-pid",
-    "step06-chroot",
-    "step07-proc",
-    "step08-cgroup",
-];
-
-const USER: &str = "setpriv --reuid 1000 --regid 1000 --clear-groups ";
 
 /// A folder that every user may enter, with a copy of the doctor in it.
 struct Ward {
@@ -36,16 +25,14 @@ impl Ward {
         // What is made here is for every user to read, whatever the umask of ours is.
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
         let folder = tempfile::tempdir().expect("make a temporary folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
-            .expect("let every user into it");
+        let ward = Self { folder };
+        ward.allow("", 0o755);
         // Not fs::copy: a process that another thread starts meanwhile would inherit the
         // file, open for writing, and so nobody could execute it.
-        let copy = Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_doctor"))
-            .arg(folder.path().join("doctor"))
-            .status();
-        assert!(copy.expect("execute cp").success());
-        Self { folder }
+        let mut copy = Command::new("cp");
+        let copy = copy.args([env!("CARGO_BIN_EXE_doctor").as_ref(), ward.folder.path()]);
+        assert!(copy.status().expect("execute cp").success());
+        ward
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -59,8 +46,19 @@ impl Ward {
         fs::write(path, text).expect("write a file");
     }
 
-    /// Executes a line of shell, where `doctor` is our copy. Even a broken one cannot
-    /// rename this machine or change its mounts.
+    fn allow(&self, name: &str, mode: u32) {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(self.path(name), mode).expect("set a mode");
+    }
+
+    /// Puts a program into the folder `bin`.
+    fn script(&self, name: &str, text: &str) {
+        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
+        self.allow(&format!("bin/{name}"), 0o755);
+    }
+
+    /// Executes a line of shell, where `doctor` is our copy, and after `$USER` an ordinary
+    /// user's. Even a broken one cannot rename this machine or change its mounts.
     fn shell(&self, line: &str) -> Output {
         let line = line.replace("doctor", &self.path("doctor").to_string_lossy());
         Command::new("unshare")
@@ -68,8 +66,14 @@ impl Ward {
             .current_dir(self.folder.path())
             // It is a root filesystem, and there on every machine.
             .env("ROOTFS", "/")
+            .env("USER", "setpriv --reuid 1000 --regid 1000 --clear-groups")
             .output()
             .expect("execute unshare")
+    }
+
+    /// What such a line prints.
+    fn text(&self, line: &str) -> String {
+        String::from_utf8_lossy(&self.shell(line).stdout).into_owned()
     }
 
     /// What the doctor says, which has to be plain and to fit.
@@ -90,6 +94,11 @@ impl Ward {
         Diagnosis { text, status }
     }
 
+    /// What the doctor says on the machine that is made up.
+    fn ask_there(&self, line: &str) -> Diagnosis {
+        self.ask(&format!("mount --bind proc /proc; {line}"))
+    }
+
     /// Makes /proc and a cgroup file system of version 2 from files. `procs` and `enabled`
     /// are what its top says of itself.
     fn make_up(&self, procs: &str, enabled: &str) {
@@ -97,12 +106,10 @@ impl Ward {
         let cgroup = self.path("cgroup");
         // What step 8 believes has to be on the device that is told.
         let device = fs::metadata(&cgroup).expect("find the folder").dev();
+        let (major, minor, cgroup) = (major(device), minor(device), cgroup.display());
         let mounts = format!(
             "20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
-             30 20 {}:{} / {} rw shared:2 - cgroup2 cgroup2 rw\n",
-            major(device),
-            minor(device),
-            cgroup.display()
+             30 20 {major}:{minor} / {cgroup} rw shared:2 - cgroup2 cgroup2 rw\n"
         );
         self.write("proc/self/mountinfo", &mounts);
         self.write("proc/self/cgroup", "0::/\n");
@@ -112,9 +119,13 @@ impl Ward {
         self.write("cgroup/cgroup.procs", procs);
         self.write("cgroup/cgroup.subtree_control", enabled);
     }
-}
 
-const ON_THE_MADE_UP: &str = "mount --bind proc /proc; ";
+    /// Has the one that is made up say that who asks may do nothing.
+    fn take_rights(&self) {
+        let status = "CapEff: 0000000000000000\nCapBnd: 000001ffffffffff\nNoNewPrivs: 0\n";
+        self.write("proc/self/status", status);
+    }
+}
 
 struct Diagnosis {
     text: String,
@@ -138,11 +149,8 @@ impl Diagnosis {
         for number in steps {
             let said = self.row(STEPS[number - 1]);
             let holds = said == verdict || said.starts_with(verdict) && verdict.ends_with(' ');
-            assert!(
-                holds,
-                "step {number}: {said}, not {verdict}, in\n{}",
-                self.text
-            );
+            let text = &self.text;
+            assert!(holds, "step {number}: {said}, not {verdict}, in\n{text}");
         }
         self
     }
@@ -166,9 +174,7 @@ impl Diagnosis {
 
 /// As the doctor names it: by sudo, where there is one.
 fn as_root() -> &'static str {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let has_sudo = std::env::split_paths(&folders).any(|folder| folder.join("sudo").exists());
-    if has_sudo { "with sudo -E" } else { "as root" }
+    find_in_path("sudo").map_or("as root", |_| "with sudo -E")
 }
 
 #[test]
@@ -190,20 +196,19 @@ fn the_machine_stays_as_it_was() {
     let ward = Ward::open();
     let before = orphans();
     // Mounts are shared, as systemd has them, and so one that leaks is seen.
-    let seen = ward.shell(&format!(
+    let text = ward.text(
         "mount --make-rshared /
         hostname outside
-        look() {{
+        look() {
             hostname
             cat /proc/self/mountinfo $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.subtree_control)
-        }}
+        }
         look >before
         doctor
-        {USER} doctor
+        $USER doctor
         look >after
-        cmp before after && echo the same"
-    ));
-    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+        cmp before after && echo the same",
+    );
     assert!(text.ends_with("\nthe same\n"), "{text}");
     // What other tests leave for a moment is soon gone.
     let is_left = |path: &PathBuf| !before.contains(path) && path.exists();
@@ -235,7 +240,7 @@ fn orphans() -> Vec<PathBuf> {
 
 #[test]
 fn a_user_is_told_both_ways_and_their_commands() {
-    let seen = Ward::open().ask(&format!("{USER} doctor"));
+    let seen = Ward::open().ask("$USER doctor");
     let both = format!("with unshare -r or {}", as_root());
     seen.exits(1).says(1..=2, "yes").says(3..=7, &both);
     seen.says(8..=8, as_root()).has("user", "uid 1000");
@@ -247,7 +252,7 @@ fn a_user_is_told_both_ways_and_their_commands() {
 
 #[test]
 fn root_of_a_user_namespace_lacks_a_cgroup_only() {
-    let seen = Ward::open().ask(&format!("{USER} unshare -r doctor"));
+    let seen = Ward::open().ask("$USER unshare -r doctor");
     seen.exits(1).says(1..=7, "yes").says(8..=8, as_root());
     seen.has("user", "user namespace, uid 1000 outside");
     seen.contains("Step 8, as root outside");
@@ -255,8 +260,7 @@ fn root_of_a_user_namespace_lacks_a_cgroup_only() {
 
 #[test]
 fn a_covered_proc_is_in_the_way_of_unshare() {
-    let cover = "mount --bind /dev/null /proc/interrupts; ";
-    let seen = Ward::open().ask(&format!("{cover} {USER} doctor"));
+    let seen = Ward::open().ask("mount --bind /dev/null /proc/interrupts; $USER doctor");
     let both = format!("with unshare -r or {}", as_root());
     seen.says(6..=6, &both).says(7..=8, as_root());
     seen.contains("Steps 3 to 8, as root");
@@ -272,7 +276,7 @@ fn who_lacks_the_capability_hears_so() {
         "user",
         "root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which",
     );
-    let seen = ward.ask(&format!("{USER} --no-new-privs doctor"));
+    let seen = ward.ask("$USER --no-new-privs doctor");
     seen.says(8..=8, "no: needs CAP_SYS_ADMIN: see user");
     let forbid = "echo 0 >/proc/sys/user/max_user_namespaces; ";
     let seen = ward.ask(&format!("unshare -r sh -c '{forbid} {drop} doctor'"));
@@ -304,14 +308,13 @@ fn a_missing_rootfs_is_made_by_a_command() {
     seen.says(6..=8, "no: needs a rootfs");
     seen.has("rootfs", "no ./rootfs -> `cargo run --bin rootfs`");
     seen.contains("\nNext: `cargo run --bin rootfs`");
-    let seen = ward.ask(&format!("ROOTFS=nowhere {USER} doctor"));
+    let seen = ward.ask("ROOTFS=nowhere $USER doctor");
     seen.exits(1)
         .says(8..=8, &format!("{}, once there is a rootfs", as_root()));
     seen.has("rootfs", "`cargo run --bin rootfs -- nowhere`");
     // However long, a command stays on one line, so that it can be copied.
     let far = "/where/nobody/has/ever/been/and/nobody/will/ever/go";
-    let seen = ward.shell(&format!("ROOTFS={far} doctor"));
-    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    let text = ward.text(&format!("ROOTFS={far} doctor"));
     let advice = format!("-> `cargo run --bin rootfs -- {far}`\n");
     assert!(text.contains(&advice), "{text}");
 }
@@ -320,9 +323,8 @@ fn a_missing_rootfs_is_made_by_a_command() {
 fn a_rootfs_can_be_out_of_reach() {
     let ward = Ward::open();
     ward.write("secret/rootfs/bin/bash", "");
-    fs::set_permissions(ward.path("secret"), fs::Permissions::from_mode(0o700))
-        .expect("keep users out");
-    let seen = ward.ask(&format!("ROOTFS=secret/rootfs {USER} doctor"));
+    ward.allow("secret", 0o700);
+    let seen = ward.ask("ROOTFS=secret/rootfs $USER doctor");
     seen.exits(1)
         .has("rootfs", "secret/rootfs: Permission denied");
     seen.contains("Next: do what the first table says");
@@ -369,12 +371,10 @@ fn a_file_system_can_forbid_device_files_and_programs() {
 #[test]
 fn a_limit_on_namespaces_is_named() {
     let seen = Ward::open().ask(
-        "unshare -r sh -c 'echo 0 >/proc/sys/user/max_uts_namespaces; echo 0 >/proc/sys/user/max_pid_namespaces; doctor'",
+        "unshare -r sh -c 'cd /proc/sys/user; echo 0 >max_uts_namespaces; echo 0 >max_pid_namespaces; doctor'",
     );
-    seen.exits(1).says(
-        3..=7,
-        "no: there is no room for its namespaces: see namespaces",
-    );
+    let no_room = "no: there is no room for its namespaces: see namespaces";
+    seen.exits(1).says(3..=7, no_room);
     seen.has("namespaces", "not uts pid: No space left on device")
         .contains("\n                    sudo sysctl user.max_uts_namespaces=10000\n");
     let seen = Ward::open()
@@ -388,23 +388,13 @@ fn a_limit_on_namespaces_is_named() {
 #[test]
 fn a_sudo_that_keeps_no_environment_is_told() {
     let ward = Ward::open();
-    let script = |name: &str, text: &str| {
-        ward.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
-        fs::set_permissions(
-            ward.path(&format!("bin/{name}")),
-            fs::Permissions::from_mode(0o755),
-        )
-        .expect("let all execute it");
-    };
-    fs::create_dir(ward.path("bin")).expect("make a folder");
-    fs::set_permissions(ward.path("bin"), fs::Permissions::from_mode(0o755)).expect("let all in");
-    script("sudo", "echo sudo-rs 0.2.8");
-    let ask = |line: &str| ward.ask(&format!("PATH=$PWD/bin:$PATH; {line} {USER} doctor"));
+    ward.script("sudo", "echo sudo-rs 0.2.8");
+    let ask = |line: &str| ward.ask(&format!("PATH=$PWD/bin:$PATH; {line} $USER doctor"));
     ask("ROOTFS=/")
         .says(8..=8, "with sudo ROOTFS=/")
         .contains("runner = \"sudo ROOTFS=/\"\n");
     ask("unset ROOTFS; mkdir -p rootfs/bin;").says(8..=8, "with sudo");
-    script("sudo.ws", "");
+    ward.script("sudo.ws", "");
     ask("")
         .says(8..=8, "with sudo.ws -E")
         .contains("runner = \"sudo.ws -E\"\n");
@@ -415,19 +405,10 @@ fn a_delegated_cgroup_is_a_way_to_step_8() {
     let ward = Ward::open();
     ward.make_up("", "pids\n");
     // It is believed here that it does what it is asked for.
-    ward.write(
-        "bin/systemd-run",
-        "#!/bin/sh\n[ \"$*\" != \"${*#*--user --scope -p Delegate=yes unshare -r }\" ]\n",
-    );
-    for name in ["bin", "bin/systemd-run"] {
-        fs::set_permissions(ward.path(name), fs::Permissions::from_mode(0o755))
-            .expect("let all in");
-    }
-    let status = "CapEff: 0000000000000000\nCapBnd: 000001ffffffffff\nNoNewPrivs: 0\n";
-    ward.write("proc/self/status", status);
-    let seen = ward.ask(&format!(
-        "{ON_THE_MADE_UP} PATH=$PWD/bin:$PATH; {USER} doctor"
-    ));
+    let asked = "[ \"$*\" != \"${*#*--user --scope -p Delegate=yes unshare -r }\" ]";
+    ward.script("systemd-run", asked);
+    ward.take_rights();
+    let seen = ward.ask_there("PATH=$PWD/bin:$PATH; $USER doctor");
     seen.exits(1)
         .says(8..=8, &format!("with systemd-run or {}", as_root()));
     seen.contains(
@@ -483,7 +464,7 @@ fn a_shared_root_is_no_obstacle() {
 fn a_crowded_top_cgroup_takes_two_commands() {
     let ward = Ward::open();
     ward.make_up("1\n7\n", "");
-    let seen = ward.ask(&format!("{ON_THE_MADE_UP} doctor"));
+    let seen = ward.ask_there("doctor");
     let top = ward.path("cgroup");
     let top = top.display();
     seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
@@ -503,7 +484,7 @@ fn pids_are_not_enabled_for_a_trial() {
     );
     let files = || fs::read_dir(ward.path("cgroup")).expect("list").count();
     let before = files();
-    let seen = ward.ask(&format!("{ON_THE_MADE_UP} doctor"));
+    let seen = ward.ask_there("doctor");
     seen.exits(0).says(1..=8, "yes");
     seen.has("pids", "step 8 does by itself")
         .has("cgroups", "v2, at ");
@@ -515,8 +496,7 @@ fn pids_are_not_enabled_for_a_trial() {
     // is no file for a cap then, and nobody makes one.
     for (name, text) in [("subtree_control", "cpu pids\n"), ("controllers", "cpu\n")] {
         ward.write(&format!("cgroup/cgroup.{name}"), text);
-        let output = ward.shell(&format!("{ON_THE_MADE_UP} doctor"));
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = ward.text("mount --bind proc /proc; doctor");
         assert!(text.contains("pids.max:"), "{text}");
         ward.write("cgroup/cgroup.subtree_control", "cpu\n");
     }
@@ -526,16 +506,15 @@ fn pids_are_not_enabled_for_a_trial() {
 fn settings_that_forbid_user_namespaces_are_named() {
     let ward = Ward::open();
     ward.make_up("", "pids\n");
-    let status = "CapEff: 0000000000000000\nCapBnd: 000001ffffffffff\nNoNewPrivs: 0\n";
-    ward.write("proc/self/status", status);
-    let kernel = "proc/sys/kernel/";
-    ward.write(
-        &format!("{kernel}apparmor_restrict_unprivileged_userns"),
-        "1\n",
-    );
-    ward.write(&format!("{kernel}unprivileged_userns_clone"), "0\n");
-    ward.write(&format!("{kernel}osrelease"), "4.19.0-27-amd64\n");
-    let seen = ward.ask(&format!("{ON_THE_MADE_UP} {USER} doctor"));
+    ward.take_rights();
+    for (name, value) in [
+        ("apparmor_restrict_unprivileged_userns", "1"),
+        ("unprivileged_userns_clone", "0"),
+        ("osrelease", "4.19.0-27-amd64"),
+    ] {
+        ward.write(&format!("proc/sys/kernel/{name}"), value);
+    }
+    let seen = ward.ask_there("$USER doctor");
     seen.exits(1).says(3..=3, as_root());
     seen.contains("   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\n")
         .contains("   sudo sysctl kernel.unprivileged_userns_clone=1\n")
@@ -558,13 +537,9 @@ fn what_cannot_be_written_is_an_error() {
 #[test]
 fn other_command_lines_are_refused() {
     let ward = Ward::open();
-    for line in [
-        "doctor now",
-        "doctor --colour",
-        "doctor try",
-        "doctor try step",
-    ] {
-        assert_eq!(ward.shell(line).status.code(), Some(125), "{line}");
+    for words in ["now", "--colour", "try", "try step"] {
+        let status = ward.shell(&format!("doctor {words}")).status;
+        assert_eq!(status.code(), Some(125), "{words}");
     }
     let help = ward.shell("doctor --help");
     assert_eq!(help.status.code(), Some(0));
