@@ -5,7 +5,8 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use testkit::answers::{
 use testkit::checks;
 use testkit::contract::failure::expect;
 use testkit::dependable::{IN_NO_FOLDER_OF_ITS_OWN, UNHEARD, has_done_nothing};
-use testkit::kernelfiles::cgroup::words;
+use testkit::kernelfiles::cgroup::{self, words};
 use testkit::own::start_with_a_silent_child;
 use testkit::patience::until;
 use testkit::program::{EXECUTED, Program, Running, STARTED};
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             finds_the_cgroups_by_any_name,
             names_its_cgroup_after_its_pid_and_the_time,
             gives_its_cgroup_the_controller_that_counts,
+            makes_its_cgroup_where_one_is_delegated,
             fails_if_the_cap_cannot_be_written,
             fails_if_child_cannot_join_the_cgroup,
             tells_what_it_takes_to_make_a_cgroup,
@@ -189,6 +191,51 @@ fn gives_its_cgroup_the_controller_that_counts(program: &Program) -> Result<()> 
         fs::write(&control, "-pids").context("disable a controller")?;
     }
     program.run(&["true"]).end()?.exits(0)?;
+    Ok(())
+}
+
+/// On cgroup v2 a user may have been given a part of the tree. They are in a leaf of that, and
+/// can write to nothing above it. On version 1 nothing is delegated, which
+/// `tells_what_it_takes_to_make_a_cgroup` shows.
+fn makes_its_cgroup_where_one_is_delegated(program: &Program) -> Result<()> {
+    let top = cgroup::hierarchy("self", "pids")?.parent();
+    if !top.join("cgroup.subtree_control").exists() {
+        return Ok(());
+    }
+    let delegated = top.join("delegated");
+    let leaf = delegated.join("leaf");
+    fs::create_dir_all(&leaf).context("make cgroups")?;
+    let names = ["", "cgroup.procs", "cgroup.subtree_control"];
+    for file in [&delegated, &leaf]
+        .iter()
+        .flat_map(|it| names.map(|name| it.join(name)))
+    {
+        chown(file, Some(1000), Some(1000)).context("delegate a cgroup")?;
+    }
+    let (_exposed, path) = program.expose()?;
+    let rootfs = program.host.expose(&program.rootfs)?;
+    let start = |cgroup: &Path| {
+        let enter = "echo 0 >$0/cgroup.procs && exec setpriv --reuid=1000 --regid=1000 \
+             --clear-groups unshare -r \"$@\"";
+        let call = program.run_shell(STARTED).at(path.clone());
+        let call = call.with_env("ROOTFS", rootfs.path());
+        call.with_prefix(&["sh", "-c", enter, &cgroup.to_string_lossy()])
+            .start()
+    };
+    // A cgroup with processes in it cannot give a controller to its children.
+    let ended = start(&delegated)?.end()?;
+    ended.exits(125)?.complains(&["holds processes", "xargs"])?;
+    let mut running = start(&leaf)?;
+    running.wait_for("started")?;
+    let command = program.host.find_process(&["sleep", "1000"])?;
+    let cgroup = program.host.cgroup_of(command)?;
+    let is_there = cgroup.parent() == Some(&delegated);
+    expect(
+        is_there,
+        "a cgroup below the one delegated",
+        cgroup.display(),
+    )?;
+    running.end_with(Signal::SIGTERM)?.exits(143)?;
     Ok(())
 }
 

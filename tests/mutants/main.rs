@@ -29,6 +29,9 @@ use course::STEPS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// The step's own program, beside its mutants: a command that fails for it, too, tells nothing.
+const AS_IT_IS: &str = "as-it-is";
+
 /// What became of a mutant.
 enum Fate {
     /// This failed.
@@ -146,6 +149,7 @@ fn try_step(step: &str, before: &str, wanted: Option<&String>, score: &mut Score
     let suite = [&[suite], skipped.as_flattened()].concat();
     let fate = ask(&suite)?;
     ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
+    fs::copy(program(step), folder().join(step).join(AS_IT_IS)).context("keep a program")?;
 
     for file in ["cgroup.rs", "command.rs", "hierarchy.rs", "main.rs"] {
         if wanted.is_some_and(|wanted| !format!("{step}/{file}").starts_with(wanted)) {
@@ -205,17 +209,25 @@ fn program(step: &str) -> PathBuf {
 fn try_kept(file: &str, command: &[String], score: &mut Score) -> Result<()> {
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let (step, _) = file.split_once('/').context("find the step")?;
+    put_in_place(step, &folder().join(step).join(AS_IT_IS))?;
+    let fate = ask(&command)?;
+    ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
     let kept = folder().join(file);
     for number in 0..1000 {
         let kept = kept.join(number.to_string());
         let Ok(what) = fs::read_to_string(kept.with_extension("txt")) else {
             continue;
         };
-        // A new file: the one that is there may be executed just now.
-        fs::remove_file(program(step)).context("make room for a program")?;
-        fs::copy(&kept, program(step)).context("copy a program")?;
+        put_in_place(step, &kept)?;
         score.add(&what, ask(&command)?);
     }
+    Ok(())
+}
+
+/// Makes the file anew: the one that is there may be executed just now.
+fn put_in_place(step: &str, kept: &Path) -> Result<()> {
+    fs::remove_file(program(step)).context("make room for a program")?;
+    fs::copy(kept, program(step)).context("copy a program")?;
     Ok(())
 }
 
