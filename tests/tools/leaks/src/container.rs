@@ -192,15 +192,8 @@ fn probe() -> io::Result<Vec<OsString>> {
     let marker = format!("leaks-{:032x}", u128::from_ne_bytes(random));
     let pid = fs::read_link("/proc/self")?;
     let program = env::current_exe()?;
-    let words = [
-        OsStr::new("sh"),
-        OsStr::new("-c"),
-        OsStr::new(PROBE),
-        OsStr::new(&marker),
-        pid.as_os_str(),
-        program.as_os_str(),
-    ];
-    Ok(words.map(OsString::from).to_vec())
+    let words = ["sh", "-c", PROBE, &marker].map(OsString::from);
+    Ok([&words[..], &[pid.into(), program.into()]].concat())
 }
 
 /// The probe as a line for a shell. It becomes the probe, which so has its own command line.
@@ -228,16 +221,12 @@ fn send_signals(events: &Sender<Event>) {
 fn send_told(stdout: impl Read, marker: &OsStr, events: &Sender<Event>) {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
-    while matches!(
-        (&mut stdout).take(MAX_LINE).read_until(b'\n', &mut line),
-        Ok(1..)
-    ) {
+    while let Ok(1..) = (&mut stdout).take(MAX_LINE).read_until(b'\n', &mut line) {
         if let Some(told) = line.strip_prefix(marker.as_bytes()) {
             let told = String::from_utf8_lossy(told);
             let (key, value) = told.trim().split_once(' ').unwrap_or((told.trim(), ""));
-            events
-                .send(Event::Told(key.to_owned(), value.to_owned()))
-                .ok();
+            let told = Event::Told(key.to_owned(), value.to_owned());
+            events.send(told).ok();
         }
         line.clear();
     }

@@ -7,9 +7,8 @@
 //! Read: namespaces(7), proc(5), cgroups(7), capabilities(7).
 
 use std::env;
-use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -107,12 +106,10 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Options>> {
 fn seconds(number: Option<OsString>) -> Result<Duration> {
     let number = number.unwrap_or_default();
     // More than these no clock can be set to.
-    let seconds = number
-        .to_str()
-        .and_then(|number| number.parse::<u32>().ok());
-    seconds
-        .map(|seconds| Duration::from_secs(seconds.into()))
-        .with_context(|| format!("--seconds takes a whole number, up to {}", u32::MAX))
+    let number = number.to_str().and_then(|number| number.parse().ok());
+    let number: u32 =
+        number.with_context(|| format!("--seconds takes a whole number, up to {}", u32::MAX))?;
+    Ok(Duration::from_secs(number.into()))
 }
 
 /// Ends as a shell does: with 127 if there is no such command, and 126 if it is none.
@@ -128,19 +125,12 @@ fn not_executed(options: &Options, error: &io::Error) -> Result<ExitCode> {
 /// If it calls that a success, as step 1 does, then so do we. Else its own words are on
 /// standard error already, and its exit status becomes ours.
 fn no_probe(options: &Options, status: ExitStatus) -> Result<ExitCode> {
-    let words: Vec<_> = options
-        .command
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    let command = words.join(" ");
+    let command = options.command.join(OsStr::new(" "));
+    let command = command.to_string_lossy();
     if !status.success() {
         let code = code(status);
-        writeln!(
-            io::stderr(),
-            "error: `{command}` ended with exit status {code}, and had not started the probe"
-        )
-        .ok();
+        let why = format!("ended with exit status {code}, and had not started the probe");
+        writeln!(io::stderr(), "error: `{command}` {why}").ok();
         return Ok(ExitCode::from(code));
     }
     if options.plain {
@@ -157,24 +147,18 @@ fn text(rows: &[Row], plain: bool) -> String {
     if !plain {
         text += "                 answer   evidence\n";
     }
-    for Row {
-        name,
-        answer,
-        evidence,
-    } in rows
-    {
+    for row in rows {
         // A hostname may hold anything, and so may a path.
-        let evidence: String = evidence.replace(char::is_control, "?");
-        let answer = answer.word();
+        let evidence: String = row.evidence.replace(char::is_control, "?");
+        let Row { name, answer, .. } = row;
         let line = if plain {
             format!("{name}\t{answer}\t{evidence}")
         } else {
-            format!(
-                "{name:15}  {answer:7}  {}",
-                shortened(&evidence, EVIDENCE_WIDTH)
-            )
+            let evidence = shortened(&evidence, EVIDENCE_WIDTH);
+            format!("{name:15}  {answer:7}  {evidence}")
         };
-        writeln!(text, "{}", line.trim_end()).ok();
+        text += line.trim_end();
+        text += "\n";
     }
     text
 }

@@ -108,11 +108,9 @@ impl Process {
         }
         // By name it is the top of its own tree of mounts: what is mounted there?
         let mount = self.mount_of_root()?;
-        let is_whole = mount.root == Path::new("/");
-        Some(if is_whole {
-            mount.kind.into()
-        } else {
-            mount.root
+        Some(match mount.root == Path::new("/") {
+            true => mount.kind.into(),
+            false => mount.root,
         })
     }
 
@@ -137,9 +135,8 @@ impl Process {
             } else if !file.file_type().is_char_device() {
                 continue;
             }
-            devices
-                .names
-                .insert(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            devices.names.insert(name);
         }
         Some(devices)
     }

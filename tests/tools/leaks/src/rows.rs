@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use kernelfiles::machine::setting;
 use kernelfiles::process;
@@ -15,36 +15,15 @@ use nix::unistd::gethostname;
 
 use crate::process::Process;
 
-/// Whether the container shares a thing with the host.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Answer {
-    Shared,
-    Own,
-    /// The container has no such thing at all.
-    None,
-    Unknown,
-}
-
-impl Answer {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-            Self::Own => "own",
-            Self::None => "none",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// A line of the table.
 pub struct Row {
     pub name: &'static str,
-    pub answer: Answer,
+    pub answer: &'static str,
     pub evidence: String,
 }
 
 /// The answer and the evidence, if there is any.
-type Found = Option<(Answer, String)>;
+type Found = Option<(&'static str, String)>;
 type Find = fn(&Look) -> Found;
 
 /// In the order in which the eight steps turn them from shared to own.
@@ -72,29 +51,27 @@ const OUTSIDE_THE_KERNEL: [&str; 3] = ["hostname", "root and files", "kernel"];
 /// Compares the container with us, by the probe's process, if the host shows it, and by
 /// what the probe has told.
 pub fn compare(process: Option<Process>, told: HashMap<String, String>) -> Vec<Row> {
-    let ours = Process::ourselves();
     let look = Look {
         process,
         told,
-        ours,
+        ours: Process::ourselves(),
     };
-    let rows = ROWS.map(|(name, find)| {
-        let (answer, evidence) = look.find(name, find);
+    rows(|name, find| look.find(name, find))
+}
+
+/// The table of a command that has executed nothing.
+pub fn nothing_ran() -> Vec<Row> {
+    rows(|_, _| ("none", "nothing ran".into()))
+}
+
+fn rows(find: impl Fn(&str, Find) -> (&'static str, String)) -> Vec<Row> {
+    let rows = ROWS.map(|(name, look)| {
+        let (answer, evidence) = find(name, look);
         Row {
             name,
             answer,
             evidence,
         }
-    });
-    rows.into()
-}
-
-/// The table of a command that has executed nothing.
-pub fn nothing_ran() -> Vec<Row> {
-    let rows = ROWS.map(|(name, _)| Row {
-        name,
-        answer: Answer::None,
-        evidence: "nothing ran".into(),
     });
     rows.into()
 }
@@ -105,37 +82,38 @@ struct Look {
     ours: Process,
 }
 
+/// The container has the host's,
 fn shared(evidence: impl Into<String>) -> Found {
-    Some((Answer::Shared, evidence.into()))
+    Some(("shared", evidence.into()))
 }
 
+/// has one of its own,
 fn own(evidence: impl Into<String>) -> Found {
-    Some((Answer::Own, evidence.into()))
+    Some(("own", evidence.into()))
 }
 
+/// or has no such thing at all.
 fn none(evidence: impl Into<String>) -> Found {
-    Some((Answer::None, evidence.into()))
+    Some(("none", evidence.into()))
 }
 
 impl Look {
     fn told(&self, key: &str) -> Option<&str> {
-        self.told
-            .get(key)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        let value = self.told.get(key)?;
+        (!value.is_empty()).then_some(value)
     }
 
-    fn find(&self, name: &str, find: Find) -> (Answer, String) {
+    fn find(&self, name: &str, find: Find) -> (&'static str, String) {
         let is_another = self.is_same_kernel() == Some(false);
         let is_asked = !is_another || OUTSIDE_THE_KERNEL.contains(&name);
         let found = if is_asked { find(self) } else { None };
-        found.unwrap_or_else(|| match self.process {
-            _ if is_another => (Answer::Own, "that of another kernel".into()),
-            Some(_) => (Answer::Unknown, "we may not read it: try it as root".into()),
-            None => (
-                Answer::Unknown,
-                "the host does not show us the process".into(),
-            ),
+        found.unwrap_or_else(|| {
+            let (answer, why) = match self.process {
+                _ if is_another => ("own", "that of another kernel"),
+                Some(_) => ("unknown", "we may not read it: try it as root"),
+                None => ("unknown", "the host does not show us the process"),
+            };
+            (answer, why.into())
         })
     }
 
@@ -200,12 +178,10 @@ impl Look {
         let process = self.process.as_ref()?;
         if process.identity("")? == self.ours.identity("")? {
             let has_lost_writing = is_read_only(process)? && !is_read_only(&self.ours)?;
-            let note = if has_lost_writing {
-                ", but read-only"
-            } else {
-                ""
-            };
-            return shared(format!("the host's /{note}"));
+            return shared(match has_lost_writing {
+                true => "the host's /, but read-only",
+                false => "the host's /",
+            });
         }
         let root = process.root()?;
         let here = env::current_dir().ok()?;
@@ -217,22 +193,17 @@ impl Look {
         self.devices_from_outside().or_else(|| {
             // Only names, but ours are many, and telling.
             let inside: BTreeSet<&str> = self.told("devices")?.split(' ').collect();
-            let outside: BTreeSet<String> = fs::read_dir("/dev")
-                .ok()?
-                .flatten()
-                .map(|entry| entry.path().to_string_lossy().into_owned())
-                .collect();
+            let outside = fs::read_dir("/dev").ok()?.flatten();
+            let outside = outside.map(|entry| entry.path().to_string_lossy().into_owned());
+            let outside: BTreeSet<String> = outside.collect();
             if inside.contains("/dev/*") {
-                none("no device file in /dev")
-            } else if inside.iter().eq(&outside) {
-                shared("the same names in /dev")
-            } else {
-                own(format!(
-                    "{} names in /dev, not the {} outside",
-                    inside.len(),
-                    outside.len()
-                ))
+                return none("no device file in /dev");
             }
+            if inside.iter().eq(&outside) {
+                return shared("the same names in /dev");
+            }
+            let (count, ours) = (inside.len(), outside.len());
+            own(format!("{count} names in /dev, not the {ours} outside"))
         })
     }
 
@@ -275,12 +246,7 @@ impl Look {
         // If it shows a process with our number, in our namespace, then that is leaks.
         let number = fs::read_link("/proc/self").ok()?;
         let namespace = fs::read_link(proc.join(&number).join("ns/pid")).ok();
-        let is_ours = |link: &Path| {
-            self.ours
-                .namespace("pid")
-                .is_some_and(|ours| link == Path::new(&ours))
-        };
-        if namespace.as_deref().is_some_and(is_ours) {
+        if namespace.is_some() && namespace == self.ours.namespace("pid").map(PathBuf::from) {
             return shared(format!("/proc shows leaks itself, {}", number.display()));
         }
         match process::numbers(&proc).count() {
@@ -303,25 +269,19 @@ impl Look {
     /// A peer group in which there are mounts of both sides: mount_namespaces(7).
     fn common_peers(&self) -> Option<String> {
         let groups = |process: &Process| -> Option<BTreeSet<String>> {
-            let mounts = process.mounts()?.into_iter();
-            let tags = mounts.flat_map(|mount| mount.tags);
-            Some(
-                tags.filter_map(|tag| Some(tag.strip_prefix("shared:")?.to_owned()))
-                    .collect(),
-            )
+            let tags = process.mounts()?.into_iter().flat_map(|mount| mount.tags);
+            let groups = tags.filter_map(|tag| Some(tag.strip_prefix("shared:")?.to_owned()));
+            Some(groups.collect())
         };
         let inside = groups(self.process.as_ref()?)?;
         inside.intersection(&groups(&self.ours)?).next().cloned()
     }
 
     fn limit(&self) -> Found {
-        let limit = self
-            .limit_from_outside()
-            .or_else(|| Some(self.told("limit")?.to_owned()))?;
-        if limit == "max" {
-            shared("no limit of its own")
-        } else {
-            own(format!("at most {limit} processes"))
+        let told = || self.told("limit").map(str::to_owned);
+        match self.limit_from_outside().or_else(told)?.as_str() {
+            "max" => shared("no limit of its own"),
+            limit => own(format!("at most {limit} processes")),
         }
     }
 

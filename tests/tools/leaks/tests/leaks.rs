@@ -2,9 +2,10 @@
 //! leaves nothing behind. This takes root, and the steps' programs, from `cargo build`.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,18 +18,18 @@ const LEAKS: &str = env!("CARGO_BIN_EXE_leaks");
 
 #[test]
 fn each_step_turns_its_rows() {
-    let mut own = Vec::new();
+    let mut own = String::new();
     for (step, adds) in [
-        ("step02-exec", &[][..]),
-        ("step03-uts", &["hostname"]),
-        ("step04-child", &[]),
-        ("step05-pid", &["PIDs"]),
-        ("step06-chroot", &["root and files", "device files"]),
-        ("step07-proc", &["process list", "mounts"]),
-        ("step08-cgroup", &["process limit"]),
+        ("step02-exec", ""),
+        ("step03-uts", "hostname"),
+        ("step04-child", ""),
+        ("step05-pid", "PIDs"),
+        ("step06-chroot", "root and files, device files"),
+        ("step07-proc", "process list, mounts"),
+        ("step08-cgroup", "process limit"),
     ] {
-        own.extend(adds);
-        let table = table(&[&program(step), "run"]);
+        own = format!("{own}, {adds}");
+        let table = table(&format!("{step} run"));
         table.expect_own(&own);
         // The /proc of step 6 is empty.
         let list = table.answer("process list");
@@ -38,9 +39,9 @@ fn each_step_turns_its_rows() {
 
 #[test]
 fn evidence_is_what_a_reader_can_check() {
-    let copy = table(&[&program("step03-uts"), "run"]);
+    let copy = table("step03-uts run");
     copy.expect_evidence("hostname", "laptop still, but in uts:[");
-    let table = table(&[&program("step08-cgroup"), "run"]);
+    let table = table("step08-cgroup run");
     for (name, evidence) in [
         ("hostname", "container, not laptop"),
         ("PIDs", "2 inside is "),
@@ -59,34 +60,26 @@ fn evidence_is_what_a_reader_can_check() {
 #[test]
 fn each_namespace_turns_its_row() {
     for (option, own) in [
-        ("--uts", &["hostname"][..]),
-        ("--pid", &["PIDs"]),
-        ("--mount", &["mounts"]),
-        ("--mount-proc", &["process list", "mounts"]),
-        ("--net", &["network"]),
-        ("--ipc", &["IPC"]),
-        ("--map-root-user", &["user IDs", "capabilities"]),
-        ("--cgroup", &["cgroup view"]),
-        ("--time", &["clock"]),
+        ("--uts", "hostname"),
+        ("--pid", "PIDs"),
+        ("--mount", "mounts"),
+        ("--mount-proc --pid", "process list, mounts, PIDs"),
+        ("--net", "network"),
+        ("--ipc", "IPC"),
+        ("--map-root-user", "user IDs, capabilities"),
+        ("--cgroup", "cgroup view"),
+        ("--time", "clock"),
     ] {
-        let mut words = vec!["unshare", "--fork", option];
-        let mut own = own.to_vec();
-        if option == "--mount-proc" {
-            words.push("--pid");
-            own.push("PIDs");
-        }
-        table(&words).expect_own(&own);
+        table(&format!("unshare --fork {option}")).expect_own(own);
     }
 }
 
 #[test]
 fn mounts_that_reach_the_host_are_shared() {
-    for (propagation, own) in [("unchanged", &[][..]), ("private", &["mounts"])] {
+    for (propagation, own) in [("unchanged", ""), ("private", "mounts")] {
         // A host like one with systemd.
-        let host = ["sh", "-c", "mount --make-rshared / && exec \"$@\"", "sh"];
-        let unshare = ["unshare", "--mount", "--propagation", propagation];
-        let words = [&host[..], &[LEAKS, "--plain"], &unshare].concat();
-        Table::of(&on_a_host(&words)).expect_own(own);
+        let line = "mount --make-rshared / && leaks --plain unshare --mount --propagation";
+        Table::of(&on_a_host(&format!("{line} {propagation}"))).expect_own(own);
     }
 }
 
@@ -96,11 +89,10 @@ fn a_shell_is_enough() {
     fs::remove_dir_all(&root).ok();
     let copied = Command::new("cp")
         .arg("-a")
-        .arg(rootfs())
-        .arg(&root)
+        .args([rootfs(), &root])
         .status();
     assert!(
-        copied.is_ok_and(|status| status.success()),
+        copied.is_ok_and(|it| it.success()),
         "copy the root filesystem"
     );
     for file in fs::read_dir(root.join("usr/bin")).unwrap().flatten() {
@@ -110,117 +102,92 @@ fn a_shell_is_enough() {
     }
     fs::remove_dir_all(root.join("dev")).unwrap();
     fs::remove_dir(root.join("proc")).unwrap();
-    let table = table(&["unshare", "--mount", "chroot", root.to_str().unwrap()]);
-    table.expect_own(&["root and files", "mounts"]);
+    let table = table(&format!("unshare --mount chroot '{}'", root.display()));
+    table.expect_own("root and files, mounts");
     assert_eq!(table.answer("device files"), "none");
     assert_eq!(table.answer("process list"), "none");
 }
 
 #[test]
 fn a_shell_that_reads_its_input_will_do() {
-    let words = ["--stdin", &program("step05-pid"), "run", "sh"];
-    table(&words).expect_own(&["hostname", "PIDs"]);
+    table("--stdin step05-pid run sh").expect_own("hostname, PIDs");
 }
 
 /// As mydocker, and other runtimes, close what is not for the command.
 #[test]
 fn a_closed_descriptor_is_no_leak() {
-    table(&["bash", "-c", "exec 3<&-; exec \"$@\"", "bash"]).expect_own(&["descriptors"]);
+    table(r#"bash -c 'exec 3<&-; exec "$@"' bash"#).expect_own("descriptors");
 }
 
 /// With a word more, it is not the command line that leaks looks for.
 #[test]
 fn the_probe_is_believed_where_the_host_does_not_show_it() {
-    let hide = ["sh", "-c", "exec \"$@\" hidden", "sh"];
-    let hidden = |words: &[&str]| table(&[&hide, words].concat());
-    let plain = hidden(&[]);
-    plain.expect_own(&[]);
+    let hidden = |line: &str| table(&format!(r#"sh -c 'exec "$@" hidden' sh {line}"#));
+    let plain = hidden("");
+    plain.expect_own("");
     plain.expect_evidence("kernel", "the same boot_id");
-    let step = program("step07-proc");
-    hidden(&[&step, "run"]).expect_own(&[
-        "hostname",
-        "PIDs",
-        "root and files",
-        "device files",
-        "process list",
-        "mounts",
-    ]);
+    hidden("step07-proc run")
+        .expect_own("hostname, PIDs, root and files, device files, process list, mounts");
     // It has no /proc to read: then there is little to believe.
-    let blind = hidden(&["chroot", rootfs().to_str().unwrap()]);
+    let blind = hidden(&format!("chroot '{}'", rootfs().display()));
     assert_eq!(blind.answer("network"), "unknown", "{}", blind.0);
     assert_eq!(blind.answer("root and files"), "own", "{}", blind.0);
 }
 
 #[test]
 fn step_1_has_nothing_to_share() {
-    let output = on_a_host(&[LEAKS, &program("step01-run"), "run"]);
+    let output = on_a_host("leaks step01-run run");
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("never started the probe"), "{text}");
-    let table = table(&[&program("step01-run"), "run"]);
-    assert!(
-        table.0.lines().all(|line| line.contains("\tnone\t")),
-        "{}",
-        table.0
-    );
+    let table = table("step01-run run");
+    let mut lines = table.0.lines();
+    assert!(lines.all(|line| line.contains("\tnone\t")), "{}", table.0);
 }
 
 #[test]
 fn a_command_that_fails_is_an_error() {
-    let step = program("step06-chroot");
     for (words, status, message) in [
         (
-            &["no-such-program"][..],
+            "no-such-program",
             127,
             "execute no-such-program: No such file",
         ),
+        ("/etc/passwd", 126, "execute /etc/passwd: Permission denied"),
+        ("sh -c 'echo why >&2; exit 3'", 3, "why\nerror: `sh -c"),
+        ("sh -c 'kill -9 $$'", 137, "exit status 137"),
         (
-            &["/etc/passwd"],
-            126,
-            "execute /etc/passwd: Permission denied",
-        ),
-        (
-            &["sh", "-c", "echo why >&2; exit 3"],
-            3,
-            "why\nerror: `sh -c",
-        ),
-        (&["sh", "-c", "kill -9 $$"], 137, "exit status 137"),
-        (
-            &["env", "ROOTFS=/missing", &step, "run"],
+            "env ROOTFS=/missing step06-chroot run",
             125,
             "chroot to /missing",
         ),
         (
-            &["--seconds", "9223372036854775807", "true"],
+            "--seconds 9223372036854775807 true",
             125,
             "--seconds takes a whole number, up to 4294967295",
         ),
-        (&["--seconds", "-1", "true"], 125, "takes a whole number"),
-        (&["--seconds", "", "true"], 125, "takes a whole number"),
-        (&["--seconds", "nan", "true"], 125, "takes a whole number"),
-        (&["--seconds"], 125, "takes a whole number"),
+        ("--seconds -1 true", 125, "takes a whole number"),
+        ("--seconds '' true", 125, "takes a whole number"),
+        ("--seconds nan true", 125, "takes a whole number"),
+        ("--seconds", 125, "takes a whole number"),
+        ("--seconds 1 sleep inf", 1, "had not started the probe"),
         (
-            &["--seconds", "1", "sleep", "inf"],
-            1,
-            "had not started the probe",
-        ),
-        (
-            &["--seconds", "1", "sh", "-c", "sleep 9"],
+            "--seconds 1 sh -c 'sleep 9'",
             125,
             "not heard within 1 seconds",
         ),
         (
-            &["--no-such-option", "true"],
+            "--no-such-option true",
             125,
             "unknown option --no-such-option\nusage:",
         ),
         (
-            &[],
+            "",
             125,
             "expected a command that starts a container\nusage:",
         ),
     ] {
-        let output = on_a_host(&[&[LEAKS], words].concat());
+        let output = on_a_host(&format!("leaks {words}"));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{words:?}: {errors}");
         assert!(errors.contains(message), "{words:?}: {errors}");
@@ -231,28 +198,19 @@ fn a_command_that_fails_is_an_error() {
 #[test]
 fn the_table_fits_into_80_columns() {
     let name = "n".repeat(64);
-    let rename = format!("hostname {name}; exec \"$@\"");
-    let output = on_a_host(&[LEAKS, "unshare", "--uts", "sh", "-c", &rename, "sh"]);
+    let rename = format!(r#"'hostname {name}; exec "$@"'"#);
+    let output = on_a_host(&format!("leaks unshare --uts sh -c {rename} sh"));
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(text.lines().count(), 16, "{text}");
     assert!(text.contains("nnn…\n"), "{text}");
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "{text}"
-    );
+    let fits = |line: &str| line.chars().count() <= 80;
+    assert!(text.lines().all(fits), "{text}");
 }
 
 /// A runtime that is killed could leave something behind: it is left to end by itself.
 #[test]
 fn the_container_is_not_killed() {
-    let words = [
-        LEAKS,
-        "sh",
-        "-c",
-        "\"$@\"; echo \"ended with $?\" >&2",
-        "sh",
-    ];
-    let output = on_a_host(&words);
+    let output = on_a_host(r#"leaks sh -c '"$@"; echo "ended with $?" >&2' sh"#);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "ended with 0\n");
 }
 
@@ -262,11 +220,7 @@ fn ctrl_c_takes_all_down() {
     // Not for long, should this test fail, and by its length it is found.
     let nap = format!("30.{}", Pid::this());
     let script = format!("trap '' INT TERM; sleep {nap} & sleep {nap}");
-    let mut leaks = Command::new(LEAKS)
-        .args(["setsid", "--wait", "sh", "-c", &script])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut leaks = start(&["setsid", "--wait", "sh", "-c", &script]);
     eventually("two naps", || processes_with(&nap).len() == 2);
     let pid = Pid::from_raw(leaks.id().try_into().unwrap());
     kill(pid, Signal::SIGINT).unwrap();
@@ -279,11 +233,7 @@ fn ctrl_c_takes_all_down() {
 fn a_container_ends_with_leaks() {
     let mark = format!("mark-of-{}", Pid::this());
     // Both leaks and the shell in between have the mark in their command lines.
-    let mut leaks = Command::new(LEAKS)
-        .args(["sh", "-c", "kill -STOP $PPID; \"$@\"; exit", &mark])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut leaks = start(&["sh", "-c", "kill -STOP $PPID; \"$@\"; exit", &mark]);
     // While leaks is stopped, the probe tells all, and waits.
     thread::sleep(Duration::from_millis(500));
     let processes = processes_with(&mark);
@@ -293,6 +243,11 @@ fn a_container_ends_with_leaks() {
     eventually("the end of the container", || {
         processes_with(&mark).is_empty()
     });
+}
+
+fn start(words: &[&str]) -> Child {
+    let mut leaks = Command::new(LEAKS);
+    leaks.args(words).stdin(Stdio::null()).spawn().unwrap()
 }
 
 /// What `leaks --plain` prints.
@@ -307,9 +262,8 @@ impl Table {
 
     fn field(&self, name: &str, index: usize) -> &str {
         let mut lines = self.0.lines().map(|line| line.split('\t'));
-        let mut line = lines.find(|line| line.clone().next() == Some(name));
-        line.as_mut()
-            .and_then(|line| line.nth(index))
+        let line = lines.find(|line| line.clone().next() == Some(name));
+        line.and_then(|mut line| line.nth(index))
             .unwrap_or_default()
     }
 
@@ -318,58 +272,45 @@ impl Table {
     }
 
     /// Fails unless these rows are the container's own, and no others.
-    fn expect_own(&self, names: &[&str]) {
+    fn expect_own(&self, names: &str) {
         let rows = self.0.lines().filter_map(|line| line.split_once('\t'));
         let own = rows.filter(|(_, rest)| rest.starts_with("own\t"));
         let own: BTreeSet<&str> = own.map(|(name, _)| name).collect();
-        assert_eq!(own, names.iter().copied().collect(), "\n{}", self.0);
+        let names = names.split(", ").filter(|name| !name.is_empty());
+        assert_eq!(own, names.collect(), "\n{}", self.0);
     }
 
     fn expect_evidence(&self, name: &str, start: &str) {
-        assert!(
-            self.field(name, 2).starts_with(start),
-            "{start}\n{}",
-            self.0
-        );
+        let evidence = self.field(name, 2);
+        assert!(evidence.starts_with(start), "{start}\n{}", self.0);
     }
 }
 
-fn table(words: &[&str]) -> Table {
-    Table::of(&on_a_host(&[&[LEAKS, "--plain"], words].concat()))
+fn table(words: &str) -> Table {
+    Table::of(&on_a_host(&format!("leaks --plain {words}")))
 }
 
-/// Runs a command on a host that not even a broken step could do harm to: its hostname and
-/// its mounts are for this command only.
-fn on_a_host(words: &[&str]) -> Output {
-    let rootfs = rootfs();
-    let host = [
-        "--uts",
-        "--mount",
-        "sh",
-        "-c",
-        "hostname laptop; exec \"$@\"",
-        "sh",
-    ];
+/// Executes a line of shell on a host that not even a broken step could do harm to: its hostname
+/// and its mounts are for this line only. The steps' programs lie where that of leaks does.
+fn on_a_host(line: &str) -> Output {
+    let (rootfs, programs) = (rootfs(), Path::new(LEAKS).parent().unwrap());
+    for step in line.split(' ').filter(|word| word.starts_with("step")) {
+        assert!(
+            programs.join(step).exists(),
+            "no {step}: `cargo build` makes it"
+        );
+    }
+    let path = format!("{}:{}", env::var("PATH").unwrap(), programs.display());
     let output = Command::new("unshare")
-        .args(host)
-        .args(words)
+        .args(["--uts", "--mount", "sh", "-c"])
+        .arg(format!("hostname laptop; {line}"))
         .current_dir(rootfs.parent().unwrap())
+        .env("PATH", path)
         .env("ROOTFS", rootfs)
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
         .output();
     output.expect("execute unshare")
-}
-
-/// The steps' programs lie where that of leaks does.
-fn program(name: &str) -> String {
-    let path = Path::new(LEAKS).with_file_name(name);
-    assert!(
-        path.exists(),
-        "no {}: `cargo build` makes it",
-        path.display()
-    );
-    path.to_str().unwrap().to_owned()
 }
 
 fn scratch() -> PathBuf {
@@ -389,12 +330,9 @@ fn processes_with(word: &str) -> Vec<i32> {
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let start = Instant::now();
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "waited in vain for {what}"
-        );
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
