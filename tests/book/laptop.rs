@@ -33,8 +33,8 @@ impl Laptop {
     /// Moves the calling thread to a new laptop, with `rootfs` at `rootfs` if there is one.
     pub fn enter(rootfs: Option<&Path>) -> Result<Self> {
         let host = Host::enter(true)?;
-        // `progress` runs many tests at once, and one of them a fork bomb, which may fill the
-        // 200 places of its own host but must not take all of ours.
+        // `progress` runs many tests at once, and one of them a fork bomb, which may fill its
+        // own host, as far as that lets it, but must not take all of ours.
         host.allow_processes(1000)?;
         sethostname("laptop").context("set the hostname")?;
         let mut init = enter_cgroup(&host)?

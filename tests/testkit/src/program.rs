@@ -284,12 +284,17 @@ fn keep_terminals_to_ourselves() -> Result<()> {
 impl std::fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.path.file_name().unwrap_or_default().to_owned();
+        let quote = |word: &OsString| {
+            let word = word.to_string_lossy();
+            let quoted = shlex::try_quote(&word).map(Into::into);
+            quoted.unwrap_or_else(|_| word.into_owned())
+        };
+        // The first is the root filesystem of all tests, which says nothing about this one.
+        let env = self.env.iter().skip(1);
+        let env = env.map(|(name, value)| format!("{}={}", name.to_string_lossy(), quote(value)));
         let words = self.prefix.iter().chain(Some(&name)).chain(&self.args);
-        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-        let words = words
-            .iter()
-            .map(|word| shlex::try_quote(word).unwrap_or(word.clone()));
-        f.write_str(&words.collect::<Vec<_>>().join(" "))
+        let all: Vec<String> = env.chain(words.map(quote)).collect();
+        f.write_str(&all.join(" "))
     }
 }
 
