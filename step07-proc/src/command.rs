@@ -31,7 +31,7 @@ pub fn block_signals() -> Result<()> {
 /// Lets `command` begin with signals that are not blocked. Without a command, lets us wait
 /// for what we start. What Rust cannot check is in this one place.
 fn prepare(command: Option<&mut Command>) -> io::Result<()> {
-    let signals = signals();
+    let blocked = signals();
     #[expect(unsafe_code, reason = "nix and std have no safe functions for these")]
     // SAFETY: the default action is no handler: no code of ours will run at a signal. And
     // after fork(2) only async-signal-safe functions may be called (signal-safety(7)): the
@@ -44,7 +44,7 @@ fn prepare(command: Option<&mut Command>) -> io::Result<()> {
             // A signal that is blocked stays blocked across exec, and a command that
             // inherits that is deaf to Ctrl-C.
             Some(command) => {
-                command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
+                command.pre_exec(move || blocked.thread_unblock().map_err(io::Error::from));
             }
         }
     }
@@ -84,7 +84,8 @@ fn not_executed(command: &Command, error: io::Error) -> Result<ExitCode> {
 /// SIGTERM and SIGHUP are passed on. SIGINT and SIGQUIT are not: the terminal sends
 /// them to every process in the foreground, so `child` has had its own.
 ///
-/// An orphan that ends stays a zombie here: a real init, such as tini, reaps it.
+/// From step 5 on, `child` is PID 1 and inherits the orphans, but it waits for none of them:
+/// each that ends stays a zombie until the container ends. A real init, such as tini, reaps it.
 pub fn wait(mut child: Child) -> Result<ExitCode> {
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     loop {

@@ -1,7 +1,7 @@
 /// Lets `command` begin with signals that are not blocked. Without a command, lets us wait
 /// for what we start. What Rust cannot check is in this one place.
 fn prepare(command: Option<&mut Command>) -> io::Result<()> {
-    let signals = signals();
+    let blocked = signals();
     #[expect(unsafe_code, reason = "nix and std have no safe functions for these")]
     // SAFETY: the default action is no handler: no code of ours will run at a signal. And
     // after fork(2) only async-signal-safe functions may be called (signal-safety(7)): the
@@ -14,7 +14,7 @@ fn prepare(command: Option<&mut Command>) -> io::Result<()> {
             // A signal that is blocked stays blocked across exec, and a command that
             // inherits that is deaf to Ctrl-C.
             Some(command) => {
-                command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
+                command.pre_exec(move || blocked.thread_unblock().map_err(io::Error::from));
             }
         }
     }

@@ -4,7 +4,8 @@
 /// SIGTERM and SIGHUP are passed on. SIGINT and SIGQUIT are not: the terminal sends
 /// them to every process in the foreground, so `child` has had its own.
 ///
-/// An orphan that ends stays a zombie here: a real init, such as tini, reaps it.
+/// From step 5 on, `child` is PID 1 and inherits the orphans, but it waits for none of them:
+/// each that ends stays a zombie until the container ends. A real init, such as tini, reaps it.
 pub fn wait(mut child: Child) -> Result<ExitCode> {
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     loop {
