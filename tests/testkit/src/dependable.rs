@@ -417,9 +417,13 @@ fn ends_what_the_command_left_running(program: &Program) -> Result<()> {
 }
 
 fn does_nothing_without_a_root_filesystem(program: &Program) -> Result<()> {
-    let nowhere = program.host.folder.path().join("nowhere");
-    let call = program.run(EXECUTED).with_env("ROOTFS", &nowhere);
-    does_nothing(program, call, &["nowhere", "No such file or directory"])
+    let missing = program.host.folder.path().join("no-such-root");
+    let call = program.run(EXECUTED).with_env("ROOTFS", &missing);
+    does_nothing(
+        program,
+        call,
+        &["no-such-root", "No such file or directory"],
+    )
 }
 
 fn does_nothing_if_proc_cannot_be_mounted(program: &Program) -> Result<()> {
