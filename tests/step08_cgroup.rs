@@ -180,7 +180,8 @@ fn names_its_cgroup_after_its_pid_and_the_time(program: &Program) -> Result<()> 
     expect(holds, what, format_args!("{cgroups:?}"))
 }
 
-/// On cgroup v2 a cgroup has the controllers that its parent enables: here, none at first.
+/// On cgroup v2 a cgroup has the controllers that its parent enables: here at first another,
+/// if there is one, or none.
 fn gives_its_cgroup_the_controller_that_counts(program: &Program) -> Result<()> {
     let running = program.run(&["sleep", "1000"]).start()?;
     let pid = program.host.find_process(&["sleep", "1000"])?;
@@ -188,6 +189,7 @@ fn gives_its_cgroup_the_controller_that_counts(program: &Program) -> Result<()> 
     running.end_with(Signal::SIGTERM)?.exits(143)?;
     let control = cgroup.with_file_name("cgroup.subtree_control");
     if control.exists() {
+        fs::write(&control, "+memory").ok();
         fs::write(&control, "-pids").context("disable a controller")?;
     }
     program.run(&["true"]).end()?.exits(0)?;
