@@ -130,13 +130,10 @@ impl Refusal {
         }
         // unshare(1) could not start it, or something killed it.
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let message = match stderr.lines().last() {
-            Some(line) => line.to_owned(),
-            None => format!("it ended with {}", output.status),
-        };
+        let ended = || format!("it ended with {}", output.status);
         Self {
             errno: None,
-            message,
+            message: stderr.lines().last().map_or_else(ended, str::to_owned),
         }
     }
 
@@ -221,32 +218,31 @@ fn try_namespaces() -> String {
 
 /// What to do about an error, in lines that follow it.
 fn advice(error: &anyhow::Error) -> String {
+    let is_first = || machine::first_has_pids() && !User::find().is_root();
     let advice = match error.downcast_ref() {
-        Some(Unmade::NotMounted(_)) => "see cgroups(7)",
+        Some(Unmade::NotMounted(_)) => "\nsee cgroups(7)",
         Some(Unmade::Refused(_, error)) => match error.kind() {
-            io::ErrorKind::PermissionDenied
-                if machine::first_has_pids() && !User::find().is_root() =>
-            {
-                "this takes root: no cgroup of version 1 is delegated"
+            io::ErrorKind::PermissionDenied if is_first() => {
+                "\nthis takes root: no cgroup of version 1 is delegated"
             }
             io::ErrorKind::PermissionDenied => {
-                "without root it takes a delegated cgroup, such as `systemd-run --user --scope \
+                "\nwithout root it takes a delegated cgroup, such as `systemd-run --user --scope \
                  -p Delegate=yes` makes for the command that follows"
             }
-            io::ErrorKind::ReadOnlyFilesystem => "a container needs `--privileged` to write there",
-            _ => return String::new(),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "\na container needs `--privileged` to write there"
+            }
+            _ => "",
         },
-        Some(Unmade::Crowded(parent)) => {
-            return format!(
-                "\nMove the processes into a child of their own, and try again:\n\
-                 mkdir {0}/init\n\
-                 xargs -n1 < {0}/cgroup.procs > {0}/init/cgroup.procs",
-                parent.display()
-            );
-        }
-        None => return String::new(),
+        Some(Unmade::Crowded(parent)) => &format!(
+            "\nMove the processes into a child of their own, and try again:\n\
+             mkdir {0}/init\n\
+             xargs -n1 < {0}/cgroup.procs > {0}/init/cgroup.procs",
+            parent.display()
+        ),
+        None => "",
     };
-    format!("\n{advice}")
+    advice.to_owned()
 }
 
 /// Makes a cgroup as step 8 does, lets a process join it, and removes it.
@@ -286,12 +282,10 @@ fn join() -> Result<()> {
 fn try_step(number: u32) -> Result<Option<String>> {
     if number >= 3 {
         // Steps 7 and 8 get their mount namespace in `try_inside`.
+        let uts = CloneFlags::CLONE_NEWUTS;
         let (flags, names) = match number {
-            ..=4 => (CloneFlags::CLONE_NEWUTS, "UTS namespace"),
-            5.. => (
-                CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID,
-                "UTS and PID namespaces",
-            ),
+            ..=4 => (uts, "UTS namespace"),
+            5.. => (uts | CloneFlags::CLONE_NEWPID, "UTS and PID namespaces"),
         };
         unshare(flags).with_context(|| format!("unshare the {names}"))?;
         sethostname("container").context("set the hostname")?;

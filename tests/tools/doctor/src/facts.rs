@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::find_in_path;
 
 use crate::attempt::{AS_CALLED, Namespaces, Refusal, UNSHARE, attempt};
-use crate::machine::{self, Sudo, User};
+use crate::machine::{self, User};
 use crate::table::row;
 
 /// The oldest kernel on which the steps have been tried.
@@ -19,7 +19,8 @@ const OLDEST: (u32, u32) = (5, 10);
 pub struct Facts {
     pub user: User,
     pub rootfs: Rootfs,
-    pub sudo: Sudo,
+    /// What makes a command root's, if anything does.
+    pub sudo: Option<String>,
     /// Whether a cgroup can be made and how, or why not.
     pub cgroup: Result<String, Refusal>,
     /// As called.
@@ -107,7 +108,7 @@ impl Facts {
         let user = User::find();
         Self {
             rootfs: Rootfs::find(),
-            sudo: Sudo::find(),
+            sudo: machine::sudo(),
             cgroup: attempt(AS_CALLED, &["cgroup"], Path::new("/")),
             namespaces: Namespaces::find(AS_CALLED),
             unshared: (!user.is_admin).then(|| Namespaces::find(UNSHARE)),

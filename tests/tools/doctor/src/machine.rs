@@ -107,55 +107,29 @@ pub fn forbidden_at(path: &Path) -> Option<&'static str> {
     found.map(|(_, name)| name)
 }
 
-/// What makes another command root's, with our environment.
-pub enum Sudo {
-    None,
-    /// This one keeps it when it is told `-E`.
-    Named(&'static str),
-    /// sudo-rs, which keeps nothing but what is named: it is Ubuntu's `sudo` from 25.10 on.
-    Rust,
-}
-
-impl Sudo {
-    pub fn find() -> Self {
-        if find_in_path("sudo").is_none() {
-            return Self::None;
-        }
-        let version = Command::new("sudo")
-            .arg("--version")
-            .env("LC_ALL", "C")
-            .output();
-        let version = version.map(|output| [output.stdout, output.stderr].concat());
-        let is_rust = String::from_utf8_lossy(&version.unwrap_or_default()).contains("sudo-rs");
-        match (is_rust, find_in_path("sudo.ws")) {
-            (false, _) => Self::Named("sudo -E"),
-            (true, Some(_)) => Self::Named("sudo.ws -E"),
-            (true, None) => Self::Rust,
-        }
-    }
-
-    /// What to put in front of a command, if anything makes us root.
-    pub fn words(&self) -> Option<String> {
-        match self {
-            Self::None => None,
-            Self::Named(words) => Some((*words).to_owned()),
-            Self::Rust => {
-                let root = env::var_os("ROOTFS");
-                let root = root.map(|root| format!(" ROOTFS={}", root.to_string_lossy()));
-                Some(format!("sudo{}", root.unwrap_or_default()))
-            }
-        }
-    }
+/// What makes another command root's, with our environment, if anything does.
+pub fn sudo() -> Option<String> {
+    find_in_path("sudo")?;
+    let mut version = Command::new("sudo");
+    let version = version.arg("--version").env("LC_ALL", "C").output();
+    let version = version.map(|output| [output.stdout, output.stderr].concat());
+    // This one keeps nothing but what is named, and is Ubuntu's `sudo` from 25.10 on.
+    let is_rust = String::from_utf8_lossy(&version.unwrap_or_default()).contains("sudo-rs");
+    let root = env::var_os("ROOTFS");
+    Some(match (is_rust, find_in_path("sudo.ws"), root) {
+        (false, ..) => "sudo -E".to_owned(),
+        (true, Some(_), _) => "sudo.ws -E".to_owned(),
+        (true, None, Some(root)) => format!("sudo ROOTFS={}", root.to_string_lossy()),
+        (true, None, None) => "sudo".to_owned(),
+    })
 }
 
 /// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
 pub fn wsl() -> Option<u32> {
     let release = kernel()?;
+    let is_wsl = release.to_lowercase().contains("microsoft");
     let is_second = release.contains("WSL2") || release.contains("microsoft-standard");
-    release
-        .to_lowercase()
-        .contains("microsoft")
-        .then_some(1 + u32::from(is_second))
+    is_wsl.then_some(1 + u32::from(is_second))
 }
 
 /// Whether the working directory is on a Windows drive, given that this is WSL.
@@ -206,10 +180,10 @@ pub fn cgroups() -> Option<String> {
 
 /// A mount point of cgroups over which something else lies.
 pub fn covered_cgroups() -> Option<PathBuf> {
+    let counts = |mount: &Mount| mount.has_first_pids() || mount.kind == "cgroup2";
     let mut mounts = mounts().into_iter();
-    let covered = mounts
-        .find(|mount| (mount.has_first_pids() || mount.kind == "cgroup2") && !mount.is_seen())?;
-    Some(covered.point)
+    let covered = mounts.find(|mount| counts(mount) && !mount.is_seen());
+    covered.map(|mount| mount.point)
 }
 
 /// Whether it is a hierarchy of version 1 that counts processes.

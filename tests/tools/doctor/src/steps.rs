@@ -69,7 +69,7 @@ impl<'a> Steps<'a> {
             Verdict::Yes if lacks_rootfs => return "no: needs a rootfs".to_owned(),
             Verdict::Yes => return "yes".to_owned(),
             Verdict::No(why) => return format!("no: {why}"),
-            Verdict::With(ways) => ways.iter().map(|way| match (way, self.facts.sudo.words()) {
+            Verdict::With(ways) => ways.iter().map(|way| match (way, &self.facts.sudo) {
                 (Way::Unshare, _) => format!("with {UNSHARE}"),
                 (Way::Delegated, _) => "with systemd-run".to_owned(),
                 (Way::Root, Some(words)) => format!("with {words}"),
@@ -97,8 +97,8 @@ impl<'a> Steps<'a> {
             } else {
                 ""
             };
-            let how = match self.facts.sudo.words() {
-                Some(words) => with_runner(&words),
+            let how = match &self.facts.sudo {
+                Some(words) => with_runner(words),
                 None => {
                     let name = STEPS[first - 1];
                     format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n")

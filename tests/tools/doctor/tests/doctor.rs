@@ -155,7 +155,9 @@ impl Diagnosis {
         self
     }
 
-    fn has(&self, row: &str, text: &str) -> &Self {
+    /// Asserts that a row, such as `user: uid 1000`, has this in its right cell.
+    fn has(&self, cells: &str) -> &Self {
+        let (row, text) = cells.split_once(": ").expect("two cells");
         let found = self.row(row);
         assert!(found.contains(text), "{row}: {found}, without {text}");
         self
@@ -181,8 +183,8 @@ fn as_root() -> &'static str {
 fn root_can_run_all_eight() {
     let seen = Ward::open().ask("doctor");
     seen.exits(0).says(1..=8, "yes").contains("Next: all eight");
-    seen.has("user", "root").has("rootfs", "/, with bash, ps");
-    seen.has("namespaces", "uts pid mnt net ipc");
+    seen.has("user: root").has("rootfs: /, with bash, ps");
+    seen.has("namespaces: uts pid mnt net ipc");
 }
 
 #[test]
@@ -243,7 +245,7 @@ fn a_user_is_told_both_ways_and_their_commands() {
     let seen = Ward::open().ask("$USER doctor");
     let both = format!("with unshare -r or {}", as_root());
     seen.exits(1).says(1..=2, "yes").says(3..=7, &both);
-    seen.says(8..=8, as_root()).has("user", "uid 1000");
+    seen.says(8..=8, as_root()).has("user: uid 1000");
     seen.contains("Steps 3 to 7, as root of a user namespace")
         .contains("runner = \"unshare -r\"\n")
         .contains("Steps 3 to 8, as root:\n  # in .cargo/config.toml\n")
@@ -254,7 +256,7 @@ fn a_user_is_told_both_ways_and_their_commands() {
 fn root_of_a_user_namespace_lacks_a_cgroup_only() {
     let seen = Ward::open().ask("$USER unshare -r doctor");
     seen.exits(1).says(1..=7, "yes").says(8..=8, as_root());
-    seen.has("user", "user namespace, uid 1000 outside");
+    seen.has("user: user namespace, uid 1000 outside");
     seen.contains("Step 8, as root outside");
 }
 
@@ -272,20 +274,14 @@ fn who_lacks_the_capability_hears_so() {
     let drop = "setpriv --bounding-set=-sys_admin --no-new-privs ";
     let seen = ward.ask(&format!("{drop} doctor"));
     seen.exits(1).says(3..=7, "with unshare -r");
-    seen.has(
-        "user",
-        "root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which",
-    );
+    seen.has("user: root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which");
     let seen = ward.ask("$USER --no-new-privs doctor");
     seen.says(8..=8, "no: needs CAP_SYS_ADMIN: see user");
     let forbid = "echo 0 >/proc/sys/user/max_user_namespaces; ";
     let seen = ward.ask(&format!("unshare -r sh -c '{forbid} {drop} doctor'"));
     seen.exits(1)
         .says(3..=8, "no: needs CAP_SYS_ADMIN: see user");
-    seen.has(
-        "user namespaces",
-        "`unshare -r` fails: unshare: unshare failed: No space",
-    );
+    seen.has("user namespaces: `unshare -r` fails: unshare: unshare failed: No space");
     seen.contains("\n                    sudo sysctl user.max_user_namespaces=10000\n");
     seen.contains("Next: do what the first table says");
 }
@@ -296,8 +292,8 @@ fn cgroups_can_be_read_only() {
         xargs -n1 mount -o remount,bind,ro; ";
     let seen = Ward::open().ask(&format!("{remount} doctor"));
     seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
-    seen.has("pids", "Read-only file system")
-        .has("pids", "`--privileged`");
+    seen.has("pids: Read-only file system")
+        .has("pids: `--privileged`");
 }
 
 #[test]
@@ -306,12 +302,12 @@ fn a_missing_rootfs_is_made_by_a_command() {
     let seen = ward.ask("unset ROOTFS; doctor");
     seen.exits(1).says(1..=5, "yes");
     seen.says(6..=8, "no: needs a rootfs");
-    seen.has("rootfs", "no ./rootfs -> `cargo run --bin rootfs`");
+    seen.has("rootfs: no ./rootfs -> `cargo run --bin rootfs`");
     seen.contains("\nNext: `cargo run --bin rootfs`");
     let seen = ward.ask("ROOTFS=nowhere $USER doctor");
     seen.exits(1)
         .says(8..=8, &format!("{}, once there is a rootfs", as_root()));
-    seen.has("rootfs", "`cargo run --bin rootfs -- nowhere`");
+    seen.has("rootfs: `cargo run --bin rootfs -- nowhere`");
     // However long, a command stays on one line, so that it can be copied.
     let far = "/where/nobody/has/ever/been/and/nobody/will/ever/go";
     let text = ward.text(&format!("ROOTFS={far} doctor"));
@@ -326,7 +322,7 @@ fn a_rootfs_can_be_out_of_reach() {
     ward.allow("secret", 0o700);
     let seen = ward.ask("ROOTFS=secret/rootfs $USER doctor");
     seen.exits(1)
-        .has("rootfs", "secret/rootfs: Permission denied");
+        .has("rootfs: secret/rootfs: Permission denied");
     seen.contains("Next: do what the first table says");
 }
 
@@ -336,11 +332,11 @@ fn a_rootfs_can_lack_device_files() {
     ward.write("rootfs/bin/bash", "");
     let seen = ward.ask("unset ROOTFS; doctor");
     // Another tool's, which our program would not change.
-    seen.has("rootfs", "./rootfs, with bash, no ps no device files")
+    seen.has("rootfs: ./rootfs, with bash, no ps no device files")
         .contains("\n                    mknod -m 666 ./rootfs/dev/null c 1 3\n");
     ward.write("rootfs/.made-by-rootfs", "");
     let seen = ward.ask("unset ROOTFS; doctor");
-    seen.has("rootfs", "-> `cargo run --bin rootfs`, as root");
+    seen.has("rootfs: -> `cargo run --bin rootfs`, as root");
     let seen = ward.ask("unset ROOTFS; mkdir rootfs/dev; mknod rootfs/dev/null c 1 3; doctor");
     assert!(!seen.text.contains("device files"), "{}", seen.text);
 }
@@ -356,15 +352,13 @@ fn a_file_system_can_forbid_device_files_and_programs() {
             "unset ROOTFS; mount -t tmpfs -o {option} none rootfs;
             mkdir rootfs/dev; mknod rootfs/dev/null c 1 3; doctor"
         ));
-        seen.has("rootfs", &format!("mounted {option}"));
-        seen.has("rootfs", "name it in ROOTFS");
+        seen.has(&format!("rootfs: mounted {option}"));
+        seen.has("rootfs: name it in ROOTFS");
         let seen = ward.ask(&format!(
             "mount -t tmpfs -o {option} none disk; ROOTFS=disk/rootfs doctor"
         ));
-        seen.has(
-            "rootfs",
-            &format!("no disk/rootfs and its place is on a file system mounted {option}"),
-        );
+        let place = "no disk/rootfs and its place is on a file system mounted";
+        seen.has(&format!("rootfs: {place} {option}"));
     }
 }
 
@@ -375,14 +369,11 @@ fn a_limit_on_namespaces_is_named() {
     );
     let no_room = "no: there is no room for its namespaces: see namespaces";
     seen.exits(1).says(3..=7, no_room);
-    seen.has("namespaces", "not uts pid: No space left on device")
+    seen.has("namespaces: not uts pid: No space left on device")
         .contains("\n                    sudo sysctl user.max_uts_namespaces=10000\n");
     let seen = Ward::open()
         .ask("unshare -r unshare -u sh -c 'echo 1 >/proc/sys/user/max_uts_namespaces; doctor'");
-    seen.has(
-        "namespaces",
-        "user.max_uts_namespaces is 1, and as many are in use",
-    );
+    seen.has("namespaces: user.max_uts_namespaces is 1, and as many are in use");
 }
 
 #[test]
@@ -426,10 +417,7 @@ fn cgroups_can_be_covered() {
         mount -t tmpfs none /sys/fs/cgroup/over; ";
     let seen = Ward::open().ask(&format!("{cover} doctor"));
     seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
-    seen.has(
-        "cgroups",
-        "something lies over /sys/fs/cgroup/over -> `umount",
-    );
+    seen.has("cgroups: something lies over /sys/fs/cgroup/over -> `umount");
 }
 
 #[test]
@@ -437,13 +425,13 @@ fn programs_can_be_missing() {
     let ward = Ward::open();
     let seen = ward.ask("PATH=/nowhere; doctor");
     seen.exits(1).says(1..=1, "yes").says(2..=5, "no: ");
-    seen.has("programs", "no bash, no ps -> `apt-get install bash`");
-    seen.has("programs", "`apt-get install procps`");
+    seen.has("programs: no bash, no ps -> `apt-get install bash`");
+    seen.has("programs: `apt-get install procps`");
     // The steps run what they are given.
     fs::create_dir(ward.path("bin")).expect("make a folder");
     symlink("/bin/sh", ward.path("bin/sh")).expect("make a link");
     let seen = ward.ask("PATH=$PWD/bin:$PWD/bin; doctor");
-    seen.exits(0).has("programs", "no bash");
+    seen.exits(0).has("programs: no bash");
 }
 
 #[test]
@@ -451,13 +439,13 @@ fn a_machine_without_proc_is_cured_first() {
     let seen = Ward::open().ask("mount -t tmpfs none /proc; doctor");
     seen.exits(1).says(1..=3, "yes");
     seen.says(4..=8, "no: needs /proc");
-    seen.has("/proc", "`mount -t proc proc /proc`");
+    seen.has("/proc: `mount -t proc proc /proc`");
 }
 
 #[test]
 fn a_shared_root_is_no_obstacle() {
     let seen = Ward::open().ask("mount --make-rshared /; doctor");
-    seen.exits(0).has("mounts", "`/` is shared");
+    seen.exits(0).has("mounts: `/` is shared");
 }
 
 #[test]
@@ -468,7 +456,7 @@ fn a_crowded_top_cgroup_takes_two_commands() {
     let top = ward.path("cgroup");
     let top = top.display();
     seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
-    seen.has("pids", "holds processes").contains(&format!(
+    seen.has("pids: holds processes").contains(&format!(
         "\n                    mkdir {top}/init\n\
          \x20                   xargs -n1 < {top}/cgroup.procs > {top}/init/cgroup.procs\n"
     ));
@@ -486,9 +474,9 @@ fn pids_are_not_enabled_for_a_trial() {
     let before = files();
     let seen = ward.ask_there("doctor");
     seen.exits(0).says(1..=8, "yes");
-    seen.has("pids", "step 8 does by itself")
-        .has("cgroups", "v2, at ");
-    seen.has("WSL", "version 2").has("mounts", "`/` is shared");
+    seen.has("pids: step 8 does by itself")
+        .has("cgroups: v2, at ");
+    seen.has("WSL: version 2").has("mounts: `/` is shared");
     let enabled = fs::read_to_string(ward.path("cgroup/cgroup.subtree_control"));
     assert_eq!(enabled.expect("read cgroup.subtree_control"), "cpu\n");
     assert_eq!(files(), before);
@@ -518,7 +506,7 @@ fn settings_that_forbid_user_namespaces_are_named() {
     seen.exits(1).says(3..=3, as_root());
     seen.contains("   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\n")
         .contains("   sudo sysctl kernel.unprivileged_userns_clone=1\n")
-        .has("kernel", "5.10 and later");
+        .has("kernel: 5.10 and later");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! What cannot be read is `None`: the process may have ended, or belong to somebody else.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,9 +14,7 @@ use kernelfiles::process;
 use nix::unistd::Pid;
 
 /// A process by its folder in the host's /proc.
-pub struct Process {
-    name: String,
-}
+pub struct Process(String);
 
 /// The device files in a /dev.
 #[derive(Default)]
@@ -26,42 +25,35 @@ pub struct Devices {
 }
 
 impl Process {
-    /// The one with this number.
-    pub fn of(pid: i32) -> Self {
-        let name = pid.to_string();
-        Self { name }
-    }
-
-    /// This process itself.
-    pub fn ourselves() -> Self {
-        let name = "self".into();
-        Self { name }
+    /// The one with this number, or `self`.
+    pub fn of(pid: impl Display) -> Self {
+        Self(pid.to_string())
     }
 
     /// Its number on the host.
     pub fn pid(&self) -> i32 {
-        self.name.parse().unwrap_or_else(|_| Pid::this().as_raw())
+        self.0.parse().unwrap_or_else(|_| Pid::this().as_raw())
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        process::path(&self.name, name)
+        process::path(&self.0, name)
     }
 
     /// A line of its `status`, without the key.
     fn status(&self, key: &str) -> Option<String> {
-        process::status(&self.name, key).ok()
+        process::status(&self.0, key).ok()
     }
 
     /// What names its namespace of this kind: `uts:[4026531838]`.
     pub fn namespace(&self, kind: &str) -> Option<String> {
-        process::namespace(&self.name, kind).ok()
+        process::namespace(&self.0, kind).ok()
     }
 
     /// Its user and that user's number inside, by the map of its user namespace.
     pub fn user(&self) -> Option<(u32, Option<u32>)> {
         let users = self.status("Uid")?;
         let outside: u32 = users.split_whitespace().next()?.parse().ok()?;
-        let map = process::map(&self.name, "uid_map").ok()?;
+        let map = process::map(&self.0, "uid_map").ok()?;
         let inside = map.iter().find_map(|mapped| {
             let index = outside.checked_sub(mapped.outside)?;
             (index < mapped.count).then(|| mapped.inside + index)
@@ -87,17 +79,15 @@ impl Process {
         Some((file.dev(), file.ino()))
     }
 
-    /// The numbers of its descriptors that lead to this folder.
-    pub fn descriptors_of(&self, folder: (u64, u64)) -> Option<Vec<i32>> {
+    /// The first of its descriptors that leads to this folder, if one does.
+    pub fn descriptor_of(&self, folder: (u64, u64)) -> Option<Option<i32>> {
         let descriptors = self.path("fd");
         fs::read_dir(&descriptors).ok()?;
         let leads_there = |number: &i32| {
             let file = fs::metadata(descriptors.join(number.to_string()));
             file.is_ok_and(|file| (file.dev(), file.ino()) == folder)
         };
-        let mut found: Vec<i32> = process::numbers(&descriptors).filter(leads_there).collect();
-        found.sort_unstable();
-        Some(found)
+        Some(process::numbers(&descriptors).filter(leads_there).min())
     }
 
     /// What it takes for `/`, as the host would call it.
@@ -143,7 +133,7 @@ impl Process {
 
     /// Its cgroup in the hierarchy that counts processes, and where that is mounted here.
     pub fn cgroup(&self) -> Option<(PathBuf, PathBuf)> {
-        let hierarchy = cgroup::hierarchy(&self.name, "pids").ok()?;
+        let hierarchy = cgroup::hierarchy(&self.0, "pids").ok()?;
         Some((hierarchy.folder()?, hierarchy.mount.point))
     }
 }

@@ -54,7 +54,7 @@ pub fn compare(process: Option<Process>, told: HashMap<String, String>) -> Vec<R
     let look = Look {
         process,
         told,
-        ours: Process::ourselves(),
+        ours: Process::of("self"),
     };
     rows(|name, find| look.find(name, find))
 }
@@ -340,8 +340,7 @@ impl Look {
     /// there from any root.
     fn descriptors(&self) -> Found {
         let host = self.ours.identity("")?;
-        let open = self.process.as_ref()?.descriptors_of(host)?;
-        match open.first() {
+        match self.process.as_ref()?.descriptor_of(host)? {
             Some(number) => shared(format!("{number} leads to the host's /")),
             None => own("none leads to the host's /"),
         }
