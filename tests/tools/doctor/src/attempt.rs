@@ -60,8 +60,8 @@ impl Namespaces {
 
     /// The kinds of which there are too many, or none is allowed.
     pub fn without_room(&self) -> Vec<&str> {
-        let full = |number| number == Errno::ENOSPC as i32;
-        let kinds = self.0.iter().filter(|(_, number)| full(*number));
+        let full = Errno::ENOSPC as i32;
+        let kinds = self.0.iter().filter(|(_, number)| *number == full);
         kinds.map(|(name, _)| name.as_str()).collect()
     }
 
@@ -71,13 +71,12 @@ impl Namespaces {
         for (name, number) in &self.0 {
             groups.entry(*number).or_default().push(name);
         }
-        let lines = groups.into_iter().map(|(number, names)| match number {
-            0 => names.join(" "),
-            _ => format!(
-                "not {}: {}",
-                names.join(" "),
-                Errno::from_raw(number).desc()
-            ),
+        let lines = groups.into_iter().map(|(number, names)| {
+            let (names, errno) = (names.join(" "), Errno::from_raw(number));
+            match number {
+                0 => names,
+                _ => format!("not {names}: {}", errno.desc()),
+            }
         });
         lines.collect()
     }

@@ -32,7 +32,7 @@ fn fold(line: &str, width: usize) -> Vec<String> {
         let last = lines.len() - 1;
         let length = lines[last].chars().count() + 1 + word.chars().count();
         if lines[last].is_empty() {
-            lines[last] = word;
+            lines[last] = word.to_owned();
         } else if length <= width || lines[last] == ARROW {
             lines[last] = format!("{} {word}", lines[last]);
         } else {
@@ -43,16 +43,10 @@ fn fold(line: &str, width: usize) -> Vec<String> {
 }
 
 /// The words of a line. What stands between two backticks is part of one word.
-fn words(line: &str) -> Vec<String> {
-    const GLUE: &str = "\u{a0}";
-    let parts = line.split('`').enumerate();
-    let glued: Vec<String> = parts
-        .map(|(index, part)| match index % 2 {
-            0 => part.to_owned(),
-            _ => part.replace(' ', GLUE),
-        })
-        .collect();
-    let glued = glued.join("`");
-    let words = glued.split(' ').map(|word| word.replace(GLUE, " "));
-    words.collect()
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut is_command = false;
+    line.split(move |letter| {
+        is_command ^= letter == '`';
+        letter == ' ' && !is_command
+    })
 }

@@ -15,28 +15,25 @@ use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 /// A folder that every user may enter, with a copy of the doctor in it.
-struct Ward {
-    folder: TempDir,
-}
+struct Ward(TempDir);
 
 impl Ward {
     fn open() -> Self {
         assert!(geteuid().is_root(), "this test needs root");
         // What is made here is for every user to read, whatever the umask of ours is.
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
-        let folder = tempfile::tempdir().expect("make a temporary folder");
-        let ward = Self { folder };
+        let ward = Self(tempfile::tempdir().expect("make a temporary folder"));
         ward.allow("", 0o755);
         // Not fs::copy: a process that another thread starts meanwhile would inherit the
         // file, open for writing, and so nobody could execute it.
         let mut copy = Command::new("cp");
-        let copy = copy.args([env!("CARGO_BIN_EXE_doctor").as_ref(), ward.folder.path()]);
+        let copy = copy.args([env!("CARGO_BIN_EXE_doctor").as_ref(), ward.0.path()]);
         assert!(copy.status().expect("execute cp").success());
         ward
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.0.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -63,7 +60,7 @@ impl Ward {
         let line = line.replace("doctor", &self.path("doctor").to_string_lossy());
         Command::new("unshare")
             .args(["--mount", "--uts", "sh", "-c", &line])
-            .current_dir(self.folder.path())
+            .current_dir(self.0.path())
             // It is a root filesystem, and there on every machine.
             .env("ROOTFS", "/")
             .env("USER", "setpriv --reuid 1000 --regid 1000 --clear-groups")

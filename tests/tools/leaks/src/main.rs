@@ -147,10 +147,9 @@ fn text(rows: &[Row], plain: bool) -> String {
     if !plain {
         text += "                 answer   evidence\n";
     }
-    for row in rows {
+    for (name, answer, evidence) in rows {
         // A hostname may hold anything, and so may a path.
-        let evidence: String = row.evidence.replace(char::is_control, "?");
-        let Row { name, answer, .. } = row;
+        let evidence = evidence.replace(char::is_control, "?");
         let line = if plain {
             format!("{name}\t{answer}\t{evidence}")
         } else {

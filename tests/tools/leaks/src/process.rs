@@ -39,11 +39,6 @@ impl Process {
         process::path(&self.0, name)
     }
 
-    /// A line of its `status`, without the key.
-    fn status(&self, key: &str) -> Option<String> {
-        process::status(&self.0, key).ok()
-    }
-
     /// What names its namespace of this kind: `uts:[4026531838]`.
     pub fn namespace(&self, kind: &str) -> Option<String> {
         process::namespace(&self.0, kind).ok()
@@ -51,7 +46,7 @@ impl Process {
 
     /// Its user and that user's number inside, by the map of its user namespace.
     pub fn user(&self) -> Option<(u32, Option<u32>)> {
-        let users = self.status("Uid")?;
+        let users = process::status(&self.0, "Uid").ok()?;
         let outside: u32 = users.split_whitespace().next()?.parse().ok()?;
         let map = process::map(&self.0, "uid_map").ok()?;
         let inside = map.iter().find_map(|mapped| {
@@ -63,7 +58,7 @@ impl Process {
 
     /// The capabilities that it can use, a bit for each.
     pub fn capabilities(&self) -> Option<u64> {
-        u64::from_str_radix(&self.status("CapEff")?, 16).ok()
+        u64::from_str_radix(&process::status(&self.0, "CapEff").ok()?, 16).ok()
     }
 
     /// A folder below its root, if it is one. A link there would lead to one of ours.

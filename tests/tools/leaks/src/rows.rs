@@ -15,12 +15,8 @@ use nix::unistd::gethostname;
 
 use crate::process::Process;
 
-/// A line of the table.
-pub struct Row {
-    pub name: &'static str,
-    pub answer: &'static str,
-    pub evidence: String,
-}
+/// A line of the table: a name, an answer, and evidence.
+pub type Row = (&'static str, &'static str, String);
 
 /// The answer and the evidence, if there is any.
 type Found = Option<(&'static str, String)>;
@@ -67,11 +63,7 @@ pub fn nothing_ran() -> Vec<Row> {
 fn rows(find: impl Fn(&str, Find) -> (&'static str, String)) -> Vec<Row> {
     let rows = ROWS.map(|(name, look)| {
         let (answer, evidence) = find(name, look);
-        Row {
-            name,
-            answer,
-            evidence,
-        }
+        (name, answer, evidence)
     });
     rows.into()
 }

@@ -32,28 +32,28 @@ fn each_step_turns_its_rows() {
         let table = table(&format!("{step} run"));
         table.expect_own(&own);
         // The /proc of step 6 is empty.
-        let list = table.answer("process list");
-        assert_eq!(list == "none", step == "step06-chroot", "{}", table.0);
+        let is_none = table.row("process list").starts_with("none\t");
+        assert_eq!(is_none, step == "step06-chroot", "{}", table.0);
     }
 }
 
 #[test]
 fn evidence_is_what_a_reader_can_check() {
     let copy = table("step03-uts run");
-    copy.expect_evidence("hostname", "laptop still, but in uts:[");
+    copy.expect("hostname", "own\tlaptop still, but in uts:[");
     let table = table("step08-cgroup run");
-    for (name, evidence) in [
-        ("hostname", "container, not laptop"),
-        ("PIDs", "2 inside is "),
-        ("root and files", "its / is rootfs"),
-        ("device files", "null random tty urandom zero"),
-        ("process list", "/proc shows 2 of its own, not leaks"),
-        ("process limit", "at most 20 processes"),
-        ("user IDs", "0 inside and outside"),
-        ("descriptors", "3 leads to the host's /"),
-        ("kernel", "the host's: the probe is its process "),
+    for (name, row) in [
+        ("hostname", "own\tcontainer, not laptop"),
+        ("PIDs", "own\t2 inside is "),
+        ("root and files", "own\tits / is rootfs"),
+        ("device files", "own\tnull random tty urandom zero"),
+        ("process list", "own\t/proc shows 2 of its own, not leaks"),
+        ("process limit", "own\tat most 20 processes"),
+        ("user IDs", "shared\t0 inside and outside"),
+        ("descriptors", "shared\t3 leads to the host's /"),
+        ("kernel", "shared\tthe host's: the probe is its process "),
     ] {
-        table.expect_evidence(name, evidence);
+        table.expect(name, row);
     }
 }
 
@@ -104,8 +104,8 @@ fn a_shell_is_enough() {
     fs::remove_dir(root.join("proc")).unwrap();
     let table = table(&format!("unshare --mount chroot '{}'", root.display()));
     table.expect_own("root and files, mounts");
-    assert_eq!(table.answer("device files"), "none");
-    assert_eq!(table.answer("process list"), "none");
+    table.expect("device files", "none\t");
+    table.expect("process list", "none\t");
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn the_probe_is_believed_where_the_host_does_not_show_it() {
     let hidden = |line: &str| table(&format!(r#"sh -c 'exec "$@" hidden' sh {line}"#));
     let plain = hidden("");
     plain.expect_own("");
-    plain.expect_evidence("kernel", "the same boot_id");
+    plain.expect("kernel", "shared\tthe same boot_id");
     hidden("step07-proc run")
         .expect_own("hostname, PIDs, root and files, device files, process list, mounts");
     // It has no /proc to read: then there is little to believe.
     let blind = hidden(&format!("chroot '{}'", rootfs().display()));
-    assert_eq!(blind.answer("network"), "unknown", "{}", blind.0);
-    assert_eq!(blind.answer("root and files"), "own", "{}", blind.0);
+    blind.expect("network", "unknown\t");
+    blind.expect("root and files", "own\t");
 }
 
 #[test]
@@ -260,29 +260,28 @@ impl Table {
         Self(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn field(&self, name: &str, index: usize) -> &str {
-        let mut lines = self.0.lines().map(|line| line.split('\t'));
-        let line = lines.find(|line| line.clone().next() == Some(name));
-        line.and_then(|mut line| line.nth(index))
-            .unwrap_or_default()
+    /// Its rows: each a name, and what stands behind it.
+    fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.lines().filter_map(|line| line.split_once('\t'))
     }
 
-    fn answer(&self, name: &str) -> &str {
-        self.field(name, 1)
+    /// What stands behind this name.
+    fn row(&self, name: &str) -> &str {
+        let row = self.rows().find(|(found, _)| *found == name);
+        row.unwrap_or_default().1
     }
 
     /// Fails unless these rows are the container's own, and no others.
     fn expect_own(&self, names: &str) {
-        let rows = self.0.lines().filter_map(|line| line.split_once('\t'));
-        let own = rows.filter(|(_, rest)| rest.starts_with("own\t"));
+        let own = self.rows().filter(|(_, row)| row.starts_with("own\t"));
         let own: BTreeSet<&str> = own.map(|(name, _)| name).collect();
         let names = names.split(", ").filter(|name| !name.is_empty());
         assert_eq!(own, names.collect(), "\n{}", self.0);
     }
 
-    fn expect_evidence(&self, name: &str, start: &str) {
-        let evidence = self.field(name, 2);
-        assert!(evidence.starts_with(start), "{start}\n{}", self.0);
+    fn expect(&self, name: &str, start: &str) {
+        let row = self.row(name);
+        assert!(row.starts_with(start), "{start}\n{}", self.0);
     }
 }
 
