@@ -84,16 +84,7 @@ const FILES: &[(&str, &str)] = &[
 const BASHRC: &str = "PS1='\\u@\\h:\\w\\$ '\n[ -d \"$HOME\" ] || HOME=/root\n";
 
 /// Terminals that are everywhere, besides the one that TERM names.
-const TERMINALS: &[&str] = &[
-    "dumb",
-    "linux",
-    "screen",
-    "tmux-256color",
-    "vt100",
-    "vt220",
-    "xterm",
-    "xterm-256color",
-];
+const TERMINALS: &str = "dumb linux screen tmux-256color vt100 vt220 xterm xterm-256color";
 
 /// Makes the root filesystem at `dir` if it is not there, adds `programs` to it, and tells
 /// what was done.
@@ -311,16 +302,16 @@ impl Rootfs {
     /// Copies what terminals can do, without which bash cannot edit its command line.
     fn take_terminals(&mut self) -> Result<()> {
         let named = env::var_os("TERM").unwrap_or_default();
-        let names = TERMINALS.iter().map(OsStr::new).chain([named.as_os_str()]);
+        let names = TERMINALS
+            .split(' ')
+            .map(OsStr::new)
+            .chain([named.as_os_str()]);
         for name in names {
             if let Some((path, end)) = find_terminal(name) {
-                let is_of_all = ["/etc", "/lib", "/usr"]
-                    .iter()
-                    .any(|top| path.starts_with(top));
-                let to = if is_of_all {
-                    path.clone()
-                } else {
-                    Path::new("/usr/share/terminfo").join(end)
+                let mut of_all = ["/etc", "/lib", "/usr"].iter();
+                let to = match of_all.any(|top| path.starts_with(top)) {
+                    true => path.clone(),
+                    false => Path::new("/usr/share/terminfo").join(end),
                 };
                 self.copy(&path, &to)?;
             }
@@ -330,18 +321,12 @@ impl Rootfs {
 
     /// Copies a file to the absolute path `to` of the root filesystem, if it is not there.
     fn copy(&mut self, from: &Path, to: &Path) -> Result<()> {
-        let what = || {
-            format!(
-                "copy {} to {}",
-                from.display(),
-                tree::shown(self.tree.path())
-            )
-        };
         if self.tree.find(to).is_some() {
             return Ok(());
         }
-        let what = what();
-        self.copy_new(from, to).context(what)
+        let rootfs = tree::shown(self.tree.path());
+        let copied = self.copy_new(from, to);
+        copied.with_context(|| format!("copy {} to {rootfs}", from.display()))
     }
 
     fn copy_new(&mut self, from: &Path, to: &Path) -> Result<()> {
@@ -390,27 +375,17 @@ fn is_refused(error: &Error) -> bool {
 /// `78/xterm`, by the first letter's number.
 fn find_terminal(name: &OsStr) -> Option<(PathBuf, PathBuf)> {
     let text = name.to_str()?;
-    let first = text
-        .chars()
-        .next()
-        .filter(|first| first.is_ascii_alphanumeric())?;
-    if text.contains('/') {
+    let first = text.chars().next()?;
+    if !first.is_ascii_alphanumeric() || text.contains('/') {
         return None;
     }
     // terminfo(5), "Fetching Compiled Descriptions".
     let own = env::var_os("HOME").map(|home| Path::new(&home).join(".terminfo"));
     let named = env::var_os("TERMINFO").map(PathBuf::from);
     let list = env::var_os("TERMINFO_DIRS").unwrap_or_default();
-    let all = [
-        "/etc/terminfo",
-        "/lib/terminfo",
-        "/usr/share/terminfo",
-        "/usr/lib/terminfo",
-    ];
+    let all = ["/etc", "/lib", "/usr/share", "/usr/lib"].map(|top| Path::new(top).join("terminfo"));
     let folders = named.into_iter().chain(own).chain(env::split_paths(&list));
-    let mut folders = folders
-        .chain(all.map(PathBuf::from))
-        .filter(|folder| folder.is_absolute());
+    let mut folders = folders.chain(all).filter(|folder| folder.is_absolute());
     folders.find_map(|folder| {
         let ends = [first.to_string(), format!("{:x}", u32::from(first))]
             .map(|letter| Path::new(&letter).join(name));

@@ -11,48 +11,25 @@ const MANAGERS: [(&str, &str); 5] = [
     ("zypper", "zypper install"),
 ];
 
-/// Packages whose name is not everywhere the same, or not the program's own.
-const PACKAGES: &[(&[&str], [&str; 5])] = &[
-    (
-        &[
-            "cat", "dd", "echo", "env", "false", "id", "ls", "mkdir", "mknod", "printf", "pwd",
-            "readlink", "rm", "seq", "sleep", "touch", "true",
-        ],
-        ["coreutils"; 5],
-    ),
-    (
-        &["hostname"],
-        ["hostname", "net-tools", "hostname", "inetutils", "hostname"],
-    ),
-    (
-        &["ldd"],
-        ["libc-bin", "musl-utils", "glibc-common", "glibc", "glibc"],
-    ),
-    (
-        &["mount", "umount"],
-        [
-            "mount",
-            "util-linux",
-            "util-linux",
-            "util-linux",
-            "util-linux",
-        ],
-    ),
-    (&["nsenter", "unshare"], ["util-linux"; 5]),
-    (
-        &["ps"],
-        ["procps", "procps-ng", "procps-ng", "procps-ng", "procps"],
-    ),
-    (&["sh"], ["dash", "busybox", "bash", "bash", "bash"]),
-];
+/// Programs, and the package that has them with each of [`MANAGERS`], where its name is not
+/// everywhere the same, or not the program's own.
+const PACKAGES: &str = "\
+cat dd echo env false id ls mkdir mknod: coreutils coreutils coreutils coreutils coreutils
+printf pwd readlink rm seq sleep touch true: coreutils coreutils coreutils coreutils coreutils
+hostname: hostname net-tools hostname inetutils hostname
+ldd: libc-bin musl-utils glibc-common glibc glibc
+mount umount: mount util-linux util-linux util-linux util-linux
+nsenter unshare: util-linux util-linux util-linux util-linux util-linux
+ps: procps procps-ng procps-ng procps-ng procps
+sh: dash busybox bash bash bash";
 
 /// The command that installs a program here: `apt-get install procps` for `ps`.
 pub fn command(program: &str) -> String {
     let manager = manager().unwrap_or(0);
-    let mut packages = PACKAGES.iter();
-    let found = packages.find(|(programs, _)| programs.contains(&program));
-    let package = found.map_or(program, |(_, names)| names[manager]);
-    format!("{} {package}", MANAGERS[manager].1)
+    let mut rows = PACKAGES.lines().filter_map(|row| row.split_once(": "));
+    let row = rows.find(|(programs, _)| programs.split(' ').any(|name| name == program));
+    let package = row.and_then(|(_, names)| names.split(' ').nth(manager));
+    format!("{} {}", MANAGERS[manager].1, package.unwrap_or(program))
 }
 
 /// The first in PATH: a machine may have several, and the others are seldom its own.

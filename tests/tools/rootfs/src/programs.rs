@@ -10,6 +10,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use common::{can_execute, find_in_path};
+use elf::ElfStream;
+use elf::abi::PT_INTERP;
+use elf::endian::AnyEndian;
 use nix::unistd::{AccessFlags, access};
 
 use crate::packages;
@@ -104,52 +107,18 @@ fn interpreters(line: &[u8]) -> Result<Vec<PathBuf>> {
 
 /// The program that the kernel starts in a program's place, to load its libraries: elf(5).
 fn loader(file: &File) -> Result<Option<PathBuf>> {
-    const PT_INTERP: u64 = 3;
-    let read = |at: u64, length: usize| {
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, at).map(|()| bytes)
+    let mut elf = ElfStream::<AnyEndian, _>::open_stream(file)?;
+    let mut segments = elf.segments().iter();
+    let Some(segment) = segments
+        .find(|segment| segment.p_type == PT_INTERP)
+        .copied()
+    else {
+        return Ok(None);
     };
-    let head = read(0, 64)?;
-    let (is_64, is_big) = (head[4] == 2, head[5] == 2);
-    let number = |bytes: &[u8]| {
-        let more = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        match is_big {
-            true => bytes.iter().fold(0, more),
-            false => bytes.iter().rev().fold(0, more),
-        }
-    };
-    let (start, size, count) = if is_64 {
-        (
-            number(&head[32..40]),
-            number(&head[54..56]),
-            number(&head[56..58]),
-        )
-    } else {
-        (
-            number(&head[28..32]),
-            number(&head[42..44]),
-            number(&head[44..46]),
-        )
-    };
-    for index in 0..count {
-        let entry = read(
-            start.saturating_add(index * size),
-            if is_64 { 56 } else { 32 },
-        )?;
-        if number(&entry[..4]) != PT_INTERP {
-            continue;
-        }
-        let (at, length) = if is_64 {
-            (number(&entry[8..16]), number(&entry[32..40]))
-        } else {
-            (number(&entry[4..8]), number(&entry[16..20]))
-        };
-        ensure!(length < 4096, "the loader's path is too long");
-        let mut path = read(at, usize::try_from(length)?)?;
-        path.retain(|byte| *byte != 0);
-        return Ok(Some(OsString::from_vec(path).into()));
-    }
-    Ok(None)
+    ensure!(segment.p_filesz < 4096, "the loader's path is too long");
+    let mut path = elf.segment_data(&segment)?.to_vec();
+    path.retain(|byte| *byte != 0);
+    Ok(Some(OsString::from_vec(path).into()))
 }
 
 /// The shared libraries of a program, by ldd(1), whose lines are `NAME => PATH (ADDRESS)`,
@@ -167,29 +136,21 @@ fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
     let is_musl = loader
         .file_name()
         .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl"));
-    let mut ldd = if is_musl {
-        Command::new(loader)
-    } else {
-        Command::new("ldd")
+    let mut ldd = match is_musl {
+        true => Command::new(loader),
+        false => Command::new("ldd"),
     };
-    let ldd = ldd
-        .args(is_musl.then_some("--list"))
-        .arg("--")
-        .arg(program)
-        .env("LC_ALL", "C")
-        .output();
+    ldd.args(is_musl.then_some("--list")).arg("--").arg(program);
+    let ldd = ldd.env("LC_ALL", "C").output();
     let ldd =
         ldd.with_context(|| format!("execute ldd (`{}` brings it)", packages::command("ldd")))?;
-    let lines = || {
-        ldd.stdout
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-    };
-    if let Some(line) = lines().find(|line| line.ends_with(b"not found")) {
+    let lines = ldd.stdout.split(|byte| *byte == b'\n');
+    let lines = lines.map(<[u8]>::trim_ascii);
+    if let Some(line) = lines.clone().find(|line| line.ends_with(b"not found")) {
         let line = String::from_utf8_lossy(line);
         bail!("{shown} lacks a library on this machine, and cannot run: {line}");
     }
-    let paths: BTreeSet<PathBuf> = lines().filter_map(library).collect();
+    let paths: BTreeSet<PathBuf> = lines.filter_map(library).collect();
     if !ldd.status.success() || paths.is_empty() {
         let errors = String::from_utf8_lossy(&ldd.stderr);
         let why = errors
@@ -202,13 +163,9 @@ fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
 }
 
 fn library(line: &[u8]) -> Option<PathBuf> {
-    let line = OsStr::from_bytes(line).as_bytes();
     let arrow = line.windows(4).position(|part| part == b" => ");
     let path = &line[arrow.map_or(0, |at| at + 4)..];
-    let end = path
-        .windows(2)
-        .rposition(|part| part == b" (")
-        .unwrap_or(path.len());
-    let path = OsStr::from_bytes(&path[..end]);
-    Path::new(path).is_absolute().then(|| path.into())
+    let end = path.windows(2).rposition(|part| part == b" (");
+    let path = Path::new(OsStr::from_bytes(&path[..end.unwrap_or(path.len())]));
+    path.is_absolute().then(|| path.into())
 }
