@@ -10,10 +10,9 @@
 
 use std::env;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::{self, File, Permissions};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -75,17 +74,14 @@ impl Tree {
     pub fn make(start: &Path) -> Result<Self> {
         let mut name = start.as_os_str().to_owned();
         name.push("XXXXXX");
-        let context = || {
-            format!(
-                "make a folder in {}",
-                shown(start.parent().unwrap_or(start))
-            )
-        };
+        let folder = start.parent().unwrap_or(start);
+        let context = || format!("make a folder in {}", shown(folder));
         loop {
             let path = mkdtemp(name.as_os_str()).with_context(context)?;
-            fs::set_permissions(&path, Permissions::from_mode(0o700)).with_context(context)?;
+            // Whatever a umask took away.
+            let mode = set_mode(AT_FDCWD, path.as_os_str(), 0o700).with_context(context);
             // Whoever clears up, and sees it empty and not locked yet, may have deleted it.
-            match Self::open(&path) {
+            match mode.and_then(|()| Self::open(&path)) {
                 Err(error) if error.downcast_ref() == Some(&Errno::ENOENT) => continue,
                 tree => {
                     let mut tree = tree?;
@@ -208,12 +204,8 @@ impl Tree {
         if self.workshop.is_none() {
             self.workshop = Some(Box::new(Self::make(&self.path.join(WORKSHOP))?));
         }
-        let workshop = self
-            .workshop
-            .as_ref()
-            .context("find the workshop")?
-            .top
-            .as_fd();
+        let workshop = self.workshop.as_ref().context("find the workshop")?;
+        let workshop = workshop.top.as_fd();
         make(workshop)?;
         Ok(renameat(workshop, FILE, &folder, name)?)
     }
@@ -374,9 +366,7 @@ pub fn is(file: FileStat, kind: SFlag) -> bool {
 /// A path as the user would type it.
 pub fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
-    let short = path
-        .strip_prefix(here)
-        .ok()
-        .filter(|path| *path != Path::new(""));
+    let short = path.strip_prefix(here).ok();
+    let short = short.filter(|path| *path != Path::new(""));
     short.unwrap_or(path).display().to_string()
 }
