@@ -76,10 +76,8 @@ impl Rootfs {
     /// What is known of it if it is there.
     fn describe(&self) -> String {
         let path = self.path.display();
-        let found = format!(
-            "{path}, with {}",
-            with(&["bash", "ps"], |name| self.has(name))
-        );
+        let programs = with(&["bash", "ps"], |name| self.has(name));
+        let found = format!("{path}, with {programs}");
         if let Some(option) = machine::forbidden_at(&self.path.join("dev/.")) {
             let why = format!("on a file system mounted {option}, where /dev/null is refused");
             return format!("{found}\n{why}\n-> {ELSEWHERE}");

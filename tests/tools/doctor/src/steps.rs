@@ -76,10 +76,9 @@ impl<'a> Steps<'a> {
                 (Way::Root, None) => "as root".to_owned(),
             }),
         };
-        let then = if lacks_rootfs {
-            ", once there is a rootfs"
-        } else {
-            ""
+        let then = match lacks_rootfs {
+            true => ", once there is a rootfs",
+            false => "",
         };
         ways.collect::<Vec<_>>().join(" or ") + then
     }
@@ -92,10 +91,9 @@ impl<'a> Steps<'a> {
         let mut text = String::new();
         let root = with(Way::Root);
         if let Some(first) = root.first() {
-            let outside = if self.facts.user.uid == 0 {
-                " outside of this user namespace"
-            } else {
-                ""
+            let outside = match self.facts.user.uid {
+                0 => " outside of this user namespace",
+                _ => "",
             };
             let how = match &self.facts.sudo {
                 Some(words) => with_runner(words),
