@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use common::find_in_path;
+use kernelfiles::machine::setting;
 
 use crate::attempt::{AS_CALLED, Namespaces, Refusal, UNSHARE, attempt};
 use crate::machine::{self, User};
@@ -270,7 +271,8 @@ fn lift(why: &str, cure: &str) -> String {
 }
 
 fn kernel() -> String {
-    let Some(release) = machine::kernel() else {
+    // Such as `6.12.57-amd64`.
+    let Ok(release) = setting("kernel.osrelease") else {
         return "unknown".to_owned();
     };
     let mut numbers = release.split(['.', '-']).map(|number| number.parse().ok());

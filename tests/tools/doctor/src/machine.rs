@@ -72,11 +72,6 @@ pub fn has_proc() -> bool {
     Path::new("/proc/self/exe").symlink_metadata().is_ok()
 }
 
-/// The kernel's release, such as `6.12.57-amd64`.
-pub fn kernel() -> Option<String> {
-    setting("kernel.osrelease").ok()
-}
-
 /// The settings that keep ordinary users from user namespaces, as they are and as they
 /// would not: `NAME=VALUE`.
 pub fn forbidding_settings() -> Vec<(String, String)> {
@@ -126,7 +121,7 @@ pub fn sudo() -> Option<String> {
 
 /// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
 pub fn wsl() -> Option<u32> {
-    let release = kernel()?;
+    let release = setting("kernel.osrelease").ok()?;
     let is_wsl = release.to_lowercase().contains("microsoft");
     let is_second = release.contains("WSL2") || release.contains("microsoft-standard");
     is_wsl.then_some(1 + u32::from(is_second))

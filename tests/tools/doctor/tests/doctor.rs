@@ -289,8 +289,8 @@ fn cgroups_can_be_read_only() {
         xargs -n1 mount -o remount,bind,ro; ";
     let seen = Ward::open().ask(&format!("{remount} doctor"));
     seen.exits(1).says(1..=7, "yes").says(8..=8, "no: ");
-    seen.has("pids: Read-only file system")
-        .has("pids: `--privileged`");
+    seen.has("pids: Read-only file system");
+    seen.has("pids: `--privileged`");
 }
 
 #[test]
@@ -397,11 +397,12 @@ fn a_delegated_cgroup_is_a_way_to_step_8() {
     ward.script("systemd-run", asked);
     ward.take_rights();
     let seen = ward.ask_there("PATH=$PWD/bin:$PATH; $USER doctor");
-    seen.exits(1)
-        .says(8..=8, &format!("with systemd-run or {}", as_root()));
-    seen.contains(
-        "\n  systemd-run --quiet --user --scope -p Delegate=yes cargo run -p step08-cgroup -- run bash\n",
-    );
+    let both = format!("with systemd-run or {}", as_root());
+    seen.exits(1).says(8..=8, &both);
+    let scope = "systemd-run --quiet --user --scope -p Delegate=yes";
+    seen.contains(&format!(
+        "\n  {scope} cargo run -p step08-cgroup -- run bash\n"
+    ));
 }
 
 #[test]
@@ -463,10 +464,8 @@ fn a_crowded_top_cgroup_takes_two_commands() {
 fn pids_are_not_enabled_for_a_trial() {
     let ward = Ward::open();
     ward.make_up("", "cpu\n");
-    ward.write(
-        "proc/sys/kernel/osrelease",
-        "5.15.90.1-microsoft-standard-WSL2\n",
-    );
+    let release = "5.15.90.1-microsoft-standard-WSL2\n";
+    ward.write("proc/sys/kernel/osrelease", release);
     let files = || fs::read_dir(ward.path("cgroup")).expect("list").count();
     let before = files();
     let seen = ward.ask_there("doctor");

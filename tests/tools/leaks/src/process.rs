@@ -2,7 +2,7 @@
 //!
 //! What cannot be read is `None`: the process may have ended, or belong to somebody else.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -15,14 +15,6 @@ use nix::unistd::Pid;
 
 /// A process by its folder in the host's /proc.
 pub struct Process(String);
-
-/// The device files in a /dev.
-#[derive(Default)]
-pub struct Devices {
-    pub names: BTreeSet<String>,
-    /// Of those that are disks and the like, the numbers.
-    pub blocks: BTreeSet<u64>,
-}
 
 impl Process {
     /// The one with this number, or `self`.
@@ -110,20 +102,17 @@ impl Process {
         mounts.rfind(|mount| mount.point == Path::new("/"))
     }
 
-    /// The device files that it finds in /dev.
-    pub fn devices(&self) -> Option<Devices> {
-        let mut devices = Devices::default();
-        for entry in fs::read_dir(self.folder("dev")?).ok()?.flatten() {
-            let Ok(file) = entry.metadata() else { continue };
-            if file.file_type().is_block_device() {
-                devices.blocks.insert(file.rdev());
-            } else if !file.file_type().is_char_device() {
-                continue;
-            }
+    /// The device files that it finds in /dev, and of disks and the like the numbers.
+    pub fn devices(&self) -> Option<BTreeMap<String, Option<u64>>> {
+        let entries = fs::read_dir(self.folder("dev")?).ok()?.flatten();
+        let devices = entries.filter_map(|entry| {
+            let file = entry.metadata().ok()?;
+            let is_block = file.file_type().is_block_device();
+            let is_device = is_block || file.file_type().is_char_device();
             let name = entry.file_name().to_string_lossy().into_owned();
-            devices.names.insert(name);
-        }
-        Some(devices)
+            is_device.then(|| (name, is_block.then(|| file.rdev())))
+        });
+        Some(devices.collect())
     }
 
     /// Its cgroup in the hierarchy that counts processes, and where that is mounted here.

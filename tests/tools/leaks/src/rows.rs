@@ -207,15 +207,16 @@ impl Look {
             return shared("the host's /dev");
         }
         let devices = process.devices().unwrap_or_default();
-        let count = devices.names.len();
+        let count = devices.len();
         if count == 0 {
             return none("no device file in /dev");
         }
-        if !devices.blocks.is_disjoint(&self.ours.devices()?.blocks) {
+        let ours = self.ours.devices()?;
+        let mut disks = devices.values().filter(|disk| disk.is_some());
+        if disks.any(|disk| ours.values().any(|our| our == disk)) {
             return shared(format!("{count}, the host's disks among them"));
         }
-        let names = devices.names.into_iter().collect::<Vec<_>>().join(" ");
-        own(names)
+        own(devices.into_keys().collect::<Vec<_>>().join(" "))
     }
 
     fn processes(&self) -> Found {
