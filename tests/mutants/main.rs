@@ -32,13 +32,6 @@ use nix::unistd::Pid;
 /// The step's own program, beside its mutants: a command that fails for it, too, tells nothing.
 const AS_IT_IS: &str = "as-it-is";
 
-/// What became of a mutant.
-enum Fate {
-    /// This failed.
-    Caught(String),
-    Alive,
-}
-
 fn main() -> Result<ExitCode> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     env::set_current_dir(top.canonicalize()?).context("enter the repository")?;
@@ -76,11 +69,8 @@ impl Score {
         for paragraph in text.split("\n\n") {
             let (why, mutants): (Vec<&str>, Vec<&str>) =
                 paragraph.lines().partition(|line| line.starts_with(' '));
-            let why = why
-                .iter()
-                .map(|line| line.trim())
-                .collect::<Vec<_>>()
-                .join(" ");
+            let why: Vec<&str> = why.iter().map(|line| line.trim()).collect();
+            let why = why.join(" ");
             reasons.extend(mutants.iter().map(|what| (what.to_string(), why.clone())));
         }
         Ok(Self {
@@ -90,22 +80,17 @@ impl Score {
         })
     }
 
-    fn add(&mut self, what: &str, fate: Fate) {
-        match fate {
-            Fate::Caught(by) => {
-                self.caught += 1;
-                println!("caught  {what}, by {by}");
-            }
-            Fate::Alive => match self
-                .reasons
-                .get(what.split_once('/').map_or(what, |(_, what)| what))
-            {
-                Some(why) => println!("alike   {what}: {why}"),
-                None => {
-                    self.alive += 1;
-                    println!("ALIVE   {what}");
-                }
-            },
+    /// Counts and tells a mutant, and what has failed because of it.
+    fn add(&mut self, what: &str, failed: Option<String>) {
+        let in_all_steps = what.split_once('/').map_or(what, |(_, what)| what);
+        if let Some(by) = failed {
+            self.caught += 1;
+            println!("caught  {what}, by {by}");
+        } else if let Some(why) = self.reasons.get(in_all_steps) {
+            println!("alike   {what}: {why}");
+        } else {
+            self.alive += 1;
+            println!("ALIVE   {what}");
         }
     }
 }
@@ -119,10 +104,8 @@ fn folder() -> PathBuf {
 fn copy_sources() -> Result<()> {
     let list = Command::new("git").args(["ls-files", "-z"]).output();
     let list = String::from_utf8(list.context("run git ls-files")?.stdout)?;
-    for file in list
-        .split_terminator('\0')
-        .filter(|file| Path::new(file).is_file())
-    {
+    let files = list.split_terminator('\0');
+    for file in files.filter(|file| Path::new(file).is_file()) {
         let to = folder().join("tree").join(file);
         fs::create_dir_all(to.parent().context("find a folder")?).context("make a folder")?;
         fs::copy(file, &to).with_context(|| format!("copy {file}"))?;
@@ -147,8 +130,8 @@ fn try_step(step: &str, before: &str, wanted: Option<&String>, score: &mut Score
     let suite = suite.to_str().context("name the suite")?;
     let skipped = ["exercise::", "answer::", "bites::"].map(|kind| ["--skip", kind]);
     let suite = [&[suite], skipped.as_flattened()].concat();
-    let fate = ask(&suite)?;
-    ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
+    let failed = ask(&suite)?;
+    ensure!(failed.is_none(), "{step} as it is does not pass");
     fs::copy(program(step), folder().join(step).join(AS_IT_IS)).context("keep a program")?;
 
     for file in ["cgroup.rs", "command.rs", "hierarchy.rs", "main.rs"] {
@@ -166,10 +149,8 @@ fn try_step(step: &str, before: &str, wanted: Option<&String>, score: &mut Score
         for (number, mutant) in mutate::mutants(&source, &before)?.iter().enumerate() {
             fs::write(&mutated, &mutant.source).context("write a mutant")?;
             let what = format!("{step}/{file} {}", mutant.what);
-            if cargo(&["build", "-p", step, "--bin", step])?
-                .status
-                .success()
-            {
+            let built = cargo(&["build", "-p", step, "--bin", step])?;
+            if built.status.success() {
                 let kept = kept.join(number.to_string());
                 fs::copy(program(step), &kept).context("keep a program")?;
                 fs::write(kept.with_extension("txt"), &what).context("keep its name")?;
@@ -210,8 +191,8 @@ fn try_kept(file: &str, command: &[String], score: &mut Score) -> Result<()> {
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let (step, _) = file.split_once('/').context("find the step")?;
     put_in_place(step, &folder().join(step).join(AS_IT_IS))?;
-    let fate = ask(&command)?;
-    ensure!(matches!(fate, Fate::Alive), "{step} as it is does not pass");
+    let failed = ask(&command)?;
+    ensure!(failed.is_none(), "{step} as it is does not pass");
     let kept = folder().join(file);
     for number in 0..1000 {
         let kept = kept.join(number.to_string());
@@ -231,8 +212,9 @@ fn put_in_place(step: &str, kept: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command, until it ends or the first of its tests has failed.
-fn ask(command: &[&str]) -> Result<Fate> {
+/// Runs a command, until it ends or the first of its tests has failed: the name of that, or how
+/// the command has failed.
+fn ask(command: &[&str]) -> Result<Option<String>> {
     let mut tests = Command::new(command[0])
         .args(&command[1..])
         .env("CARGO_TARGET_DIR", folder().join("target"))
@@ -241,21 +223,15 @@ fn ask(command: &[&str]) -> Result<Fate> {
         .spawn()
         .with_context(|| format!("run {}", command[0]))?;
     let output = tests.stdout.take().context("read the tests' output")?;
-    let failed = BufReader::new(output)
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| {
-            let (name, _) = line.strip_prefix("test ")?.split_once("... FAILED")?;
-            Some(name.trim().to_owned())
-        });
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let failed = lines.find_map(|line| {
+        let (name, _) = line.strip_prefix("test ")?.split_once("... FAILED")?;
+        Some(name.trim().to_owned())
+    });
     if failed.is_some() {
         // It ends what it has started.
         kill(Pid::from_raw(i32::try_from(tests.id())?), Signal::SIGTERM).ok();
     }
     let status = tests.wait().context("wait for the tests")?;
-    Ok(match failed {
-        Some(name) => Fate::Caught(name),
-        None if status.success() => Fate::Alive,
-        None => Fate::Caught(status.to_string()),
-    })
+    Ok(failed.or_else(|| (!status.success()).then(|| status.to_string())))
 }
