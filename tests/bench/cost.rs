@@ -25,12 +25,11 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use common::write_whole;
 use kernelfiles::{cgroup, process};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -39,8 +38,8 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
 
-use crate::programs::{OCI_ID, Program, STEPS};
-use crate::report::{Call, Crowd, Report, Times, Weight};
+use crate::programs::{OCI_ID, Program};
+use crate::report::{Call, Report, Times};
 
 mod programs;
 mod report;
@@ -56,16 +55,10 @@ pub const CROWDS: [usize; 4] = [1, 10, 100, 500];
 const WAITING: &[&str] = &["wait4", "rt_sigtimedwait", "recvfrom", "clone3", "vfork"];
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            writeln!(io::stderr(), "error: {error:#}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    common::run(start)
 }
 
-fn start() -> Result<()> {
+fn start() -> Result<ExitCode> {
     ensure!(geteuid().is_root(), "this takes root, as a container does");
     programs::need(&["cc", "hyperfine", "strace"])?;
     // What a program leaves running becomes our child, and is found in the end.
@@ -81,13 +74,12 @@ fn start() -> Result<()> {
     let report = measure(&parent)?;
     nothing_is_left(&parent, &before)?;
     let text = report.text()?;
-    writeln!(io::stdout(), "{text}").context("print the result")?;
     // Cargo adds `--bench`, and a filter would name benches: there is but one.
     if env::args().any(|arg| arg == "--page") {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/generated/cost.md");
-        write_whole(&page, &text).context("write cost.md")?;
+        common::write_whole(&page, &text).context("write cost.md")?;
     }
-    Ok(())
+    common::print(&text)
 }
 
 /// Goes into a mount namespace, so that nothing that is mounted here reaches the host.
@@ -112,14 +104,14 @@ fn measure(parent: &Path) -> Result<Report> {
     for program in &programs {
         commands.push(program.command(&["true"])?.join(" "));
     }
-    commands.extend(STEPS.iter().map(|step| step.command.to_owned()));
+    commands.extend(programs::by_step());
     let mut times = in_rounds(&commands)?;
     let steps = times.split_off(programs.len());
     // The limit, and step 8 built in two ways.
     let [limit, fast, plain] = [0, 1, 2].map(|index| &programs[index]);
     let ours = [limit, fast, plain];
     Ok(Report {
-        paused: paused(&[&commands[0], STEPS[6].command, &commands[1]])?,
+        paused: paused(&[&commands[0], &commands[programs.len() + 6], &commands[1]])?,
         crowds: crowds(&ours)?,
         weights: ours.into_iter().map(weigh).collect::<Result<_>>()?,
         calls: slowest_calls(&fast.command(&["true"])?)?,
@@ -135,16 +127,12 @@ fn in_rounds(commands: &[String]) -> Result<Vec<Times>> {
     for round in 0..ROUNDS {
         progress(&format!("round {} of {ROUNDS}", round + 1));
         // Each round begins with another, lest one always follows the same neighbour.
-        let order: Vec<usize> = (0..commands.len())
-            .map(|index| (index + round) % commands.len())
-            .collect();
-        let turn: Vec<&str> = order
-            .iter()
-            .map(|index| commands[*index].as_str())
-            .collect();
-        let results = hyperfine(&["--warmup=1", "--runs", RUNS], &turn)?;
-        for (index, result) in order.into_iter().zip(results) {
-            times[index].extend(result);
+        let turn = commands.iter().cycle().skip(round % commands.len());
+        let turn: Vec<&str> = turn.take(commands.len()).map(String::as_str).collect();
+        let mut results = hyperfine(&["--warmup=1", "--runs", RUNS], &turn)?;
+        results.rotate_right(round % commands.len());
+        for (times, result) in times.iter_mut().zip(results) {
+            times.extend(result);
         }
     }
     Ok(times.into_iter().map(Times::new).collect())
@@ -159,12 +147,8 @@ fn paused(commands: &[&str]) -> Result<Vec<Times>> {
 
 /// Calls hyperfine, and returns the times of each command in milliseconds.
 fn hyperfine(options: &[&str], commands: &[&str]) -> Result<Vec<Vec<f64>>> {
-    let output = plain_command("hyperfine")
-        .args(["--shell=none", "--style=none", "--export-json=times.json"])
-        .args(options)
-        .args(commands)
-        .output();
-    succeeded("hyperfine", &output.context("execute hyperfine")?)?;
+    let all = ["--shell=none", "--style=none", "--export-json=times.json"];
+    output(plain_command("hyperfine").args([&all, options, commands].concat()))?;
     let text = fs::read("times.json").context("read what hyperfine has measured")?;
     let json: serde_json::Value = serde_json::from_slice(&text).context("parse times.json")?;
     let results = json["results"].as_array().context("find the results")?;
@@ -177,7 +161,7 @@ fn hyperfine(options: &[&str], commands: &[&str]) -> Result<Vec<Vec<f64>>> {
 }
 
 /// Starts many containers at once, and returns milliseconds per container: medians.
-fn crowds(programs: &[&Program]) -> Result<Vec<Crowd>> {
+fn crowds(programs: &[&Program]) -> Result<Vec<(&'static str, [f64; 4])>> {
     let mut crowds = Vec::new();
     for program in programs {
         let times = CROWDS.map(|_| Vec::new());
@@ -194,10 +178,7 @@ fn crowds(programs: &[&Program]) -> Result<Vec<Crowd>> {
     let medians = |times: [Vec<f64>; 4]| times.map(|times| Times::new(times).median());
     let crowds = crowds.into_iter();
     Ok(crowds
-        .map(|(program, _, times)| Crowd {
-            program,
-            each: medians(times),
-        })
+        .map(|(name, _, times)| (name, medians(times)))
         .collect())
 }
 
@@ -213,22 +194,23 @@ fn at_once(command: &[String], count: usize) -> Result<f64> {
         failed += usize::from(!status.success());
     }
     let each = start.elapsed().as_secs_f64() * 1e3 / count as f64;
+    let name = &command[0];
     ensure!(
         failed == 0,
-        "{failed} of {count} containers at once failed: {}",
-        command[0]
+        "{failed} of {count} containers at once failed: {name}"
     );
     Ok(each)
 }
 
-/// Looks at the processes of one container while a command runs in it, and at one start.
-fn weigh(program: &Program) -> Result<Weight> {
+/// Looks at the processes of one container while a command runs in it, and at one start: the
+/// program, peak memory of `run` and `child`, page faults and system calls.
+fn weigh(program: &Program) -> Result<String> {
     let faults_before = faults()?;
     let command = program.command(&["true"])?;
     let status = quiet(&command).status().context("start a container")?;
     ensure!(status.success(), "{} failed: {status}", program.name);
     let faults = faults()? - faults_before;
-    let calls = trace(&command)?.values().map(|(calls, _)| calls).sum();
+    let calls: u64 = trace(&command)?.values().map(|(calls, _)| calls).sum();
     let mut run = quiet(&program.command(&["sleep", "1"])?)
         .spawn()
         .context("start a container with sleep in it")?;
@@ -237,13 +219,10 @@ fn weigh(program: &Program) -> Result<Weight> {
     run.wait()
         .context("wait for the container with sleep in it")?;
     let (run, child) = memory?;
-    Ok(Weight {
-        program: program.name,
-        run,
-        child,
-        faults,
-        calls,
-    })
+    let name = program.name;
+    Ok(format!(
+        "{name} | {run} KiB | {child} KiB | {faults} | {calls}"
+    ))
 }
 
 /// The greatest resident memory so far, in KiB, of `run` and `child`, once `sleep` runs.
@@ -343,15 +322,19 @@ fn plain_command(program: &str) -> Command {
     command
 }
 
-fn succeeded(what: &str, output: &Output) -> Result<()> {
-    let errors = String::from_utf8_lossy(&output.stderr);
+/// What a command prints, if it succeeds.
+fn output(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("execute {name}"))?;
+    let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
     ensure!(
-        output.status.success(),
-        "{what} failed ({}): {}",
-        output.status,
+        status.success(),
+        "{name} failed ({status}): {}",
         errors.trim()
     );
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The cgroups that are ours by their name.
@@ -365,11 +348,8 @@ fn cgroups(parent: &Path) -> Result<Vec<String>> {
 fn nothing_is_left(parent: &Path, before: &[String]) -> Result<()> {
     let mut left = cgroups(parent)?;
     left.retain(|name| !before.contains(name));
-    ensure!(
-        left.is_empty(),
-        "cgroups are left in {}: {left:?}",
-        parent.display()
-    );
+    let place = parent.display();
+    ensure!(left.is_empty(), "cgroups are left in {place}: {left:?}");
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
             Err(Errno::ECHILD) => return Ok(()),

@@ -1,15 +1,14 @@
 //! The programs that are timed: where they come from, and proof that they do the work.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use course::STEPS;
 use serde_json::json;
 
-use crate::{plain_command, succeeded};
+use crate::{output, plain_command};
 
 /// What a container of step 8 has, and [`PROBE`] sees from within.
 pub const FEATURES: [&str; 5] = ["hostname", "PIDs", "`/`", "`/proc`", "cap"];
@@ -26,6 +25,27 @@ set -- /proc/[0-9]*; echo $#
 i=0; while [ $i -lt 30 ]; do sleep 9 & i=$((i+1)); done) 2>&-
 exit 0";
 
+/// The others: name, executable, package, what it claims to do of [`FEATURES`], and how it
+/// starts a container.
+type Peer = (
+    &'static str,
+    &'static str,
+    &'static str,
+    [bool; 5],
+    Option<&'static str>,
+);
+const PEERS: [Peer; 4] = [
+    ("unshare", "unshare", "util-linux", NO_NAME, Some(UNSHARE)),
+    ("bubblewrap", "bwrap", "bubblewrap", NO_CAP, Some(BWRAP)),
+    ("crun", "crun", "crun", ALL, None),
+    ("runc", "runc", "runc", ALL, None),
+];
+const NO_NAME: [bool; 5] = [false, true, true, true, false];
+const NO_CAP: [bool; 5] = [true, true, true, true, false];
+const UNSHARE: &str = "unshare -u -p -m -f --mount-proc=rootfs/proc chroot rootfs";
+const BWRAP: &str =
+    "bwrap --unshare-uts --unshare-pid --hostname container --bind rootfs / --proc /proc";
+
 const HOW_TO_INSTALL: &str = "apt-get install --no-install-recommends";
 
 /// One static file, without position-independent code: nothing is left for the loader to
@@ -34,101 +54,58 @@ const HOW_TO_INSTALL: &str = "apt-get install --no-install-recommends";
 /// that could be measured, so the profile is that of a plain release.)
 const STATIC: &str = "-C target-feature=+crt-static -C relocation-model=static";
 
-/// A step, built statically.
-pub struct Step {
-    pub name: &'static str,
-    pub adds: &'static str,
-    pub command: &'static str,
+/// The command itself, and then the steps that execute it, built statically, up to step 7.
+pub fn by_step() -> Vec<String> {
+    let steps = STEPS[1..7].iter();
+    let steps = steps.map(|step| format!("static/{step} run true"));
+    ["true".to_owned()].into_iter().chain(steps).collect()
 }
-
-macro_rules! steps {
-    ($($name:literal: $adds:literal,)+) => {
-        &[
-            Step { name: "`true` alone", adds: "", command: "true" },
-            $(Step {
-                name: $name,
-                adds: $adds,
-                command: concat!("static/", $name, " run true"),
-            },)+
-        ]
-    };
-}
-
-/// The steps that execute a command, up to step 8, and before them the command itself.
-pub const STEPS: &[Step] = steps! {
-    "step02-exec": "a program that waits for it",
-    "step03-uts": "a UTS namespace",
-    "step04-child": "another program, `child`",
-    "step05-pid": "a PID namespace",
-    "step06-chroot": "a root filesystem",
-    "step07-proc": "a mount namespace, `/proc`",
-};
 
 pub struct Program {
     pub name: &'static str,
     pub version: String,
     /// What it claims to do of [`FEATURES`], and later what it has been seen to do.
     pub does: [bool; 5],
-    start: Start,
-}
-
-/// How a container is started.
-enum Start {
-    /// The command follows these words.
-    Words(String),
-    /// A runtime reads the command from an OCI bundle, a folder with a config.json.
-    Bundle,
+    /// The command follows these words. Without any it is a runtime, which reads the command
+    /// from an OCI bundle, a folder with a config.json.
+    words: Option<String>,
 }
 
 impl Program {
     /// The command that executes `args` in a container, as words.
     pub fn command(&self, args: &[&str]) -> Result<Vec<String>> {
-        let line = match &self.start {
-            Start::Words(words) => format!("{words} {}", args[0]),
-            Start::Bundle => {
+        let (words, args) = match &self.words {
+            Some(words) => (words.clone(), args),
+            None => {
                 let bundle = write_bundle(args)?;
-                format!("{} run --bundle {bundle} {OCI_ID}", self.name)
+                let words = format!("{} run --bundle {bundle} {OCI_ID}", self.name);
+                (words, &[][..])
             }
         };
-        let mut command: Vec<String> = line.split(' ').map(String::from).collect();
-        if let Start::Words(_) = self.start {
-            command.extend(args[1..].iter().map(|arg| (*arg).to_owned()));
-        }
-        Ok(command)
+        let words = words.split(' ').chain(args.iter().copied());
+        Ok(words.map(String::from).collect())
     }
 
     /// Looks around in a container: which of [`FEATURES`] does it have?
     fn look(&self) -> Result<[bool; 5]> {
         let command = self.command(&["sh", "-c", PROBE])?;
-        let output = plain_command(&command[0]).args(&command[1..]).output();
-        let output = output.with_context(|| format!("execute {}", command[0]))?;
-        succeeded(self.name, &output)?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = output(plain_command(&command[0]).args(&command[1..]))?;
         // Step 8 and the limit print two lines of their own before.
         let text = text.rsplit_once(" as 1\n").map_or(&*text, |(_, text)| text);
         let [hostname, pid, root, seen, at_most] = text.lines().collect::<Vec<_>>()[..] else {
             bail!("{}: the probe printed {text:?}", self.name);
         };
         let few = |number: &str| number.parse().is_ok_and(|number: u32| number <= 3);
-        let own_hostname = hostname == "container";
-        Ok([
-            own_hostname,
-            few(pid),
-            root == "yes",
-            few(seen),
-            at_most == "20",
-        ])
+        let (hostname, root) = (hostname == "container", root == "yes");
+        Ok([hostname, few(pid), root, few(seen), at_most == "20"])
     }
 
     /// Takes what was seen for what it does, unless it claimed more.
     fn confirm(&mut self, seen: [bool; 5]) -> Result<()> {
         for (index, feature) in FEATURES.into_iter().enumerate() {
-            let missing = self.does[index] && !seen[index];
-            ensure!(
-                !missing,
-                "{} does not do the same work: {feature}",
-                self.name
-            );
+            let name = self.name;
+            let is_true = seen[index] || !self.does[index];
+            ensure!(is_true, "{name} does not do the same work: {feature}");
         }
         self.does = seen;
         Ok(())
@@ -141,11 +118,8 @@ impl Program {
 
     /// A runtime that was interrupted, perhaps last week, leaves state in /run, and a cgroup.
     fn clear(&self) {
-        if let Start::Bundle = self.start {
-            plain_command(self.name)
-                .args(["delete", "--force", OCI_ID])
-                .output()
-                .ok();
+        if self.words.is_none() {
+            output(plain_command(self.name).args(["delete", "--force", OCI_ID])).ok();
         }
     }
 }
@@ -172,80 +146,63 @@ pub fn need(names: &[&str]) -> Result<()> {
 
 /// The first line of what `NAME --version` prints.
 pub fn version(name: &str) -> Result<String> {
-    let output = plain_command(name).arg("--version").output();
-    let output = output.with_context(|| format!("execute {name}"))?;
-    succeeded(name, &output)?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = output(plain_command(name).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// The programs that can be timed here, the limit first and then step 8, static and
-/// plain; and, in words, those that cannot.
+/// plain; and, in words, those that cannot. `static` is linked with the same C library as the
+/// plain build, and `musl` with a smaller one, if that is installed.
 pub fn provide(parent: &Path) -> Result<(Vec<Program>, Vec<String>)> {
-    let steps = build_steps()?;
-    let place = format!("{} rootfs", parent.display());
+    let host = output(plain_command("rustc").arg("--print=host-tuple"))?;
+    build(Some(host.trim()), "static")?;
+    build(None, "plain")?;
+    build_limit("cc", "limit")?;
+    let limit = |program: &str| format!("./{program} {} rootfs", parent.display());
+    let step8 = |build: &str| format!("{build}/step08-cgroup run");
     let mut ours = vec![
-        (
-            "limit.c, static",
-            build_limit("cc", "limit")?,
-            format!("./limit {place}"),
-        ),
-        (
-            "step 8, static",
-            steps.version.clone(),
-            "static/step08-cgroup run".into(),
-        ),
-        (
-            "step 8, plain release",
-            steps.version.clone(),
-            "plain/step08-cgroup run".into(),
-        ),
+        ("limit.c, static", "cc", limit("limit")),
+        ("step 8, static", "cargo", step8("static")),
+        ("step 8, plain release", "cargo", step8("plain")),
     ];
     let mut left_out = Vec::new();
-    let musl = ["limit.c, static, musl", "step 8, static, musl"];
+    let name = "limit.c, static, musl";
     if version("musl-gcc").is_ok() {
-        let version = build_limit("musl-gcc", "limit-musl")?;
-        ours.push((musl[0], version, format!("./limit-musl {place}")));
+        build_limit("musl-gcc", "limit-musl")?;
+        ours.push((name, "musl-gcc", limit("limit-musl")));
     } else {
-        left_out.push(format!(
-            "{}: `{HOW_TO_INSTALL} musl-tools` brings it",
-            musl[0]
-        ));
+        left_out.push(format!("{name}: `{HOW_TO_INSTALL} musl-tools` brings it"));
     }
-    if steps.has_musl {
-        ours.push((musl[1], steps.version, "musl/step08-cgroup run".into()));
+    let (name, musl) = ("step 8, static, musl", host.trim().replace("-gnu", "-musl"));
+    let library = ["--print=target-libdir", "--target", &musl];
+    if Path::new(output(plain_command("rustc").args(library))?.trim()).is_dir() {
+        build(Some(&musl), "musl")?;
+        ours.push((name, "cargo", step8("musl")));
     } else {
-        left_out.push(format!(
-            "{}: `rustup target add {}` brings it",
-            musl[1], steps.musl
-        ));
+        left_out.push(format!("{name}: `rustup target add {musl}` brings it"));
     }
     let mut programs = Vec::new();
-    for (name, version, words) in ours {
+    for (name, builder, words) in ours {
         let mut program = Program {
             name,
-            version,
+            version: version(builder)?,
             does: ALL,
-            start: Start::Words(words),
+            words: Some(words),
         };
         program.confirm(program.look()?)?;
         programs.push(program);
     }
-    for (name, does, package, start) in peers() {
-        let executable = if package == "bubblewrap" {
-            "bwrap"
-        } else {
-            name
-        };
+    for (name, executable, package, does, words) in PEERS {
         let Ok(version) = version(executable) else {
             left_out.push(format!("{name}: `{HOW_TO_INSTALL} {package}` brings it"));
             continue;
         };
+        let words = words.map(String::from);
         let mut program = Program {
             name,
             version,
             does,
-            start,
+            words,
         };
         program.clear();
         match program.look() {
@@ -259,96 +216,19 @@ pub fn provide(parent: &Path) -> Result<(Vec<Program>, Vec<String>)> {
     Ok((programs, left_out))
 }
 
-/// The others: name, what it claims, its package, and how it starts a container.
-fn peers() -> [(&'static str, [bool; 5], &'static str, Start); 4] {
-    let without_cap = [true, true, true, true, false];
-    let without_name = [false, true, true, true, false];
-    let unshare = "unshare -u -p -m -f --mount-proc=rootfs/proc chroot rootfs";
-    let bubblewrap =
-        "bwrap --unshare-uts --unshare-pid --hostname container --bind rootfs / --proc /proc";
-    [
-        (
-            "unshare",
-            without_name,
-            "util-linux",
-            Start::Words(unshare.into()),
-        ),
-        (
-            "bubblewrap",
-            without_cap,
-            "bubblewrap",
-            Start::Words(bubblewrap.into()),
-        ),
-        ("crun", ALL, "crun", Start::Bundle),
-        ("runc", ALL, "runc", Start::Bundle),
-    ]
-}
-
 /// Builds the limit: static, as ours is, for nothing in C starts faster.
-fn build_limit(compiler: &str, name: &str) -> Result<String> {
+fn build_limit(compiler: &str, name: &str) -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("limit.c");
     let mut build = plain_command(compiler);
-    build.args(["-O2", "-static", "-o", "built"]).arg(source);
-    let output = build
-        .output()
-        .with_context(|| format!("execute {compiler}"))?;
-    succeeded(compiler, &output)?;
-    install(Path::new("built"), Path::new(name))?;
-    version(compiler)
-}
-
-/// What was built.
-struct Steps {
-    /// Cargo's version is the compiler's.
-    version: String,
-    musl: String,
-    has_musl: bool,
-}
-
-/// Builds the steps statically, and copies all builds here: `static`, with the same C
-/// library as the plain build; `musl`, with a smaller one, if that is installed; `plain`.
-fn build_steps() -> Result<Steps> {
-    let about = Command::new(cargo())
-        .arg("-vV")
-        .output()
-        .context("execute cargo -vV")?;
-    let about = String::from_utf8_lossy(&about.stdout).into_owned();
-    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("find the host in what `cargo -vV` prints")?;
-    build(Some(host), "static")?;
-    let musl = host.replace("-gnu", "-musl");
-    let library = plain_command("rustc")
-        .args(["--print=target-libdir", "--target", &musl])
-        .output()
-        .context("execute rustc")?;
-    let has_musl = Path::new(String::from_utf8_lossy(&library.stdout).trim()).is_dir();
-    if has_musl {
-        build(Some(&musl), "musl")?;
-    }
-    build(None, "plain")?;
-    let version = about.lines().next().unwrap_or_default().to_owned();
-    Ok(Steps {
-        version,
-        musl,
-        has_musl,
-    })
-}
-
-/// The steps that are built statically.
-fn steps() -> impl Iterator<Item = &'static str> {
-    let others = STEPS[1..].iter().map(|step| step.name);
-    others.chain(["step08-cgroup"])
-}
-
-fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+    output(build.args(["-O2", "-static", "-o", "built"]).arg(source))?;
+    install(Path::new("built"), Path::new(name))
 }
 
 /// Builds the steps statically for a target, or as cargo does by itself, in a folder of
-/// their own.
+/// their own, and copies them here.
 fn build(target: Option<&str>, name: &str) -> Result<()> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("static");
-    let mut build = Command::new(cargo());
+    let mut build = Command::new(env!("CARGO"));
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
     build.args(["build", "--quiet", "--locked", "--release", "--target-dir"]);
     build.arg(&folder);
@@ -360,20 +240,15 @@ fn build(target: Option<&str>, name: &str) -> Result<()> {
         // cannot be static.
         build.args(["--target", target]);
     }
-    for step in steps() {
+    for step in &STEPS[1..] {
         build.args(["--package", step, "--bin", step]);
     }
     let status = build.status().context("execute cargo build")?;
-    ensure!(
-        status.success(),
-        "the build of the {name} programs failed: {status}"
-    );
-    for step in steps() {
-        let built = folder
-            .join(target.unwrap_or_default())
-            .join("release")
-            .join(step);
-        install(&built, &Path::new(name).join(step))?;
+    let what = format!("the build of the {name} programs");
+    ensure!(status.success(), "{what} failed: {status}");
+    let built = folder.join(target.unwrap_or_default()).join("release");
+    for step in &STEPS[1..] {
+        install(&built.join(step), &Path::new(name).join(step))?;
     }
     Ok(())
 }
