@@ -4,17 +4,19 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices as Index, Termios, tcgetattr, tcsetattr,
 };
 use nix::unistd::read;
-
-use crate::waiting::Signals;
+use signal_hook::flag;
 
 /// How often we look at the files.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,11 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     Save,
-    /// The key n, and so on.
-    Next,
-    Back,
-    Hint,
-    Quit,
+    Key(u8),
     /// A signal wants us to end, with this exit status.
     End(u8),
 }
@@ -42,7 +40,7 @@ pub struct Events {
 
 impl Events {
     /// Watches a program, or all that is written in Rust in a folder.
-    pub fn of(path: &Path) -> Result<Self> {
+    pub fn of(path: PathBuf) -> Result<Self> {
         Ok(Self {
             // First: a signal must not end us before the terminal is put back.
             signals: Signals::catch()?,
@@ -65,7 +63,7 @@ impl Events {
 
     /// Whether what is being asked is of no use any more.
     pub fn disturb(&mut self) -> Result<bool> {
-        Ok(self.look()?.is_some_and(|event| event != Event::Hint))
+        Ok(self.look()?.is_some_and(|event| event != Event::Key(b'h')))
     }
 
     /// The exit status that a signal asks for.
@@ -78,15 +76,36 @@ impl Events {
             return Ok(Some(Event::End(status)));
         }
         if self.next.is_none() {
-            self.next = match self.terminal.key()? {
-                Some(b'n') => Some(Event::Next),
-                Some(b'p') => Some(Event::Back),
-                Some(b'h') => Some(Event::Hint),
-                Some(b'q') => Some(Event::Quit),
-                _ => self.files.are_saved().then_some(Event::Save),
-            };
+            let key = self.terminal.key()?.filter(|key| b"nphq".contains(key));
+            let save = || self.files.are_saved().then_some(Event::Save);
+            self.next = key.map(Event::Key).or_else(save);
         }
         Ok(self.next)
+    }
+}
+
+/// The signals that want us to end. We end what we have started before, and put the terminal
+/// back.
+pub struct Signals(Arc<AtomicUsize>);
+
+impl Signals {
+    /// From now on they do not end us. What we start is not deaf to them: a handler does not
+    /// outlive execve(2), where a mask would.
+    pub fn catch() -> Result<Self> {
+        use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+        let came = Arc::new(AtomicUsize::new(0));
+        for signal in [SIGINT, SIGQUIT, SIGTERM, SIGHUP] {
+            let status = 128 + signal as usize;
+            flag::register_usize(signal as i32, Arc::clone(&came), status)
+                .context("catch signals")?;
+        }
+        Ok(Self(came))
+    }
+
+    /// The exit status that tells of the signal, if one has come.
+    pub fn status(&self) -> Option<u8> {
+        let status = self.0.load(Ordering::SeqCst);
+        u8::try_from(status).ok().filter(|status| *status > 0)
     }
 }
 
@@ -131,7 +150,7 @@ struct Files {
     path: PathBuf,
     /// As they were when they were asked about.
     known: Vec<State>,
-    /// As they were a moment ago.
+    /// As they were a moment ago, and when that was.
     last: Vec<State>,
     looked: Instant,
 }
@@ -140,10 +159,10 @@ struct Files {
 type State = (PathBuf, u64, i64, i64);
 
 impl Files {
-    fn new(path: &Path) -> Self {
-        let known = states(path);
+    fn new(path: PathBuf) -> Self {
+        let known = states(&path);
         Self {
-            path: path.to_path_buf(),
+            path,
             last: known.clone(),
             known,
             looked: Instant::now(),

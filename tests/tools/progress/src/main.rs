@@ -3,20 +3,19 @@
 //! It knows no test itself. It asks the suites of the steps what they ask, and puts the
 //! program to them as `CONTAINER=PROGRAM cargo test` does, but all suites at once.
 //!
-//! - [`suites`]: builds the suites, and finds out what each of them asks.
-//! - [`verdicts`]: runs them, and reads what they say.
+//! - [`suites`]: has [`cargo`] build the suites, and finds out what each of them asks.
+//! - [`verdicts`]: runs them as our [`children`], and reads what they say.
 //! - [`table`]: what came out, a row for each step and each exercise.
-//! - [`next`]: what to read, and what to type.
+//! - [`advice`]: what to read next, and what to type.
 //! - [`watch`]: asks again at each save, for one step at a time, and obeys keys ([`events`]).
-//! - [`cargo`]: has it build, and [`waiting`]: waits for that, and for suites.
 
+mod advice;
 mod cargo;
+mod children;
 mod events;
-mod next;
 mod suites;
 mod table;
 mod verdicts;
-mod waiting;
 mod watch;
 
 use std::env;
@@ -30,9 +29,9 @@ use anyhow::{Context, Result, bail};
 use common::{expect_program, print};
 use contract::variables::scaled;
 
+use crate::events::Signals;
 use crate::table::Paint;
 use crate::verdicts::{Topic, Verdict};
-use crate::waiting::Signals;
 
 const USAGE: &str = "\
 usage: progress PROGRAM
@@ -100,7 +99,7 @@ fn show(program: &Path, shown: &str) -> Result<ExitCode> {
     print(&table::lessons(&lessons, paint))?;
     let mut exercises = Vec::new();
     // What hangs in a lesson would hang in an exercise, too.
-    if !lessons.iter().any(|topic| topic.has(&Verdict::NoAnswer)) {
+    if !lessons.iter().any(|topic| topic.has(Verdict::NoAnswer)) {
         let left = scaled(WHOLE_LIMIT).saturating_sub(start.elapsed());
         let asked = suites::exercises(&suites)?;
         let Some(asked) = verdicts::ask(program, &asked, left, &mut stop)? else {
@@ -109,7 +108,7 @@ fn show(program: &Path, shown: &str) -> Result<ExitCode> {
         exercises = verdicts::by_exercise(asked);
     }
     print(&table::exercises(&exercises, paint))?;
-    print(&next::advice(program, &lessons, &exercises))?;
+    print(&advice::advice(program, &lessons, &exercises))?;
     let is_done = lessons.iter().all(Topic::is_passed);
     Ok(ExitCode::from(u8::from(!is_done)))
 }

@@ -1,33 +1,27 @@
 //! The suites of the steps: test programs that cargo builds, and that list what they ask.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use course::STEPS;
 
-use crate::cargo::{self, Built};
+use crate::cargo;
 
 /// The tests of a step.
 pub struct Suite {
     /// The step: `step05-pid`.
-    pub step: String,
+    pub step: &'static str,
     /// Their program.
     path: PathBuf,
 }
 
-/// What is asked of a suite.
+/// What a suite is to ask: tests, by their names.
 pub struct Question<'a> {
     pub suite: &'a Suite,
-    /// The tests that are wanted.
     pub names: Vec<String>,
-    /// What the names of these tests begin with.
-    pub module: &'static str,
-    /// How the names of those begin that are not to be run.
-    pub skip: Vec<String>,
 }
 
 impl Suite {
@@ -56,39 +50,26 @@ impl Suite {
 
 /// What each step teaches: its suite has all lessons of the steps before it, too.
 pub fn lessons(suites: &[Suite]) -> Result<Vec<Question<'_>>> {
-    let module = "lesson::";
     let mut known: Vec<String> = Vec::new();
     let questions = suites.iter().map(|suite| {
-        let all = suite.list(module)?;
-        let (skip, names): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|name| known.contains(name));
-        known.extend(names.iter().cloned());
-        Ok(Question {
-            suite,
-            names,
-            module,
-            skip,
-        })
+        let mut names = suite.list("lesson::")?;
+        names.retain(|name| !known.contains(name));
+        known.extend_from_slice(&names);
+        Ok(Question { suite, names })
     });
     questions.collect()
 }
 
-/// The exercises of each step. The project is among them, but skipped: it would take all our
-/// time.
+/// The exercises of each step.
 pub fn exercises(suites: &[Suite]) -> Result<Vec<Question<'_>>> {
-    let module = "exercise::";
     let questions = suites.iter().map(|suite| {
-        Ok(Question {
-            suite,
-            skip: vec![format!("{module}{}::", course::PROJECT)],
-            names: suite.list(module)?,
-            module,
-        })
+        let names = suite.list("exercise::")?;
+        Ok(Question { suite, names })
     });
     questions.collect()
 }
 
-/// Builds the suites of all steps, and returns them in their order. If it takes long, we tell.
+/// Builds the suites of all steps. If it takes long, we tell.
 pub fn build() -> Result<Vec<Suite>> {
     let start = Instant::now();
     let mut has_told = false;
@@ -99,39 +80,21 @@ pub fn build() -> Result<Vec<Suite>> {
         }
         Ok(false)
     };
-    let built = cargo::build(&["test", "--no-run", "--test", "step0*"], &mut tell)?;
-    let built = built.context("the tests cannot be built: `cargo test --no-run` fails")?;
-    let mut suites: Vec<Suite> = built.into_iter().filter_map(suite).collect();
+    let built = cargo::build("test", &["test", "--no-run", "--test", "step0*"], &mut tell)?;
+    let mut built = built.context("the tests cannot be built: `cargo test --no-run` fails")?;
+    let suites = STEPS.into_iter().filter_map(|step| {
+        let path = built.remove(&step.replace('-', "_"))?;
+        Some(Suite { step, path })
+    });
+    let suites: Vec<Suite> = suites.collect();
     ensure!(!suites.is_empty(), "cargo has built no tests of any step");
-    suites.sort_by(|one, other| one.step.cmp(&other.step));
     Ok(suites)
 }
 
 const BUILDING: &str = "Building the tests: the first time, this takes some minutes.";
 
-fn suite(Built { kind, name, path }: Built) -> Option<Suite> {
-    let step = name.replace('_', "-");
-    let is_suite = kind == "test" && course::STEPS.contains(&&*step);
-    is_suite.then_some(Suite { step, path })
-}
-
 /// The folder of the repository.
 pub fn top() -> PathBuf {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     top.canonicalize().unwrap_or(top)
-}
-
-/// A file for what a program prints. Unlike a pipe it is never full, and never without a
-/// reader: a suite could not clean up after a write that fails.
-pub fn memory_file() -> Result<File> {
-    let file = memfd_create(c"output", MFdFlags::MFD_CLOEXEC).context("make a file in memory")?;
-    Ok(File::from(file))
-}
-
-/// All that has been printed into a file.
-pub fn read_all(mut file: File) -> Result<String> {
-    let mut bytes = Vec::new();
-    file.rewind().context("rewind a file")?;
-    file.read_to_end(&mut bytes).context("read a file")?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

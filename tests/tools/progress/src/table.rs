@@ -1,11 +1,10 @@
 //! What came out, a row for each step and each exercise, 80 columns wide.
 
 use std::env;
-use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 use common::shortened;
-use contract::failure::Obstacle;
+use contract::failure::Obstacle::NoRoot;
 
 use crate::verdicts::{Topic, Trial, Verdict};
 
@@ -40,13 +39,13 @@ impl Paint {
 
     fn mark(self, topic: &Topic) -> String {
         let missing = topic.missing().next();
-        self.sign(missing.map_or(&Verdict::Passed, |trial| &trial.verdict))
+        self.sign(missing.map_or(Verdict::Passed, |trial| trial.verdict))
     }
 
-    fn sign(self, verdict: &Verdict) -> String {
+    fn sign(self, verdict: Verdict) -> String {
         match verdict {
             Verdict::Passed => self.with(32, "✓"),
-            Verdict::NotAsked(_) => self.pale("–"),
+            Verdict::NotAsked => self.pale("–"),
             Verdict::NoAnswer => self.pale("…"),
             Verdict::Failed | Verdict::Skipped => self.with(31, "✗"),
         }
@@ -70,7 +69,7 @@ pub fn lessons(steps: &[Topic], paint: Paint) -> String {
 /// A step, and a line for each of its lessons.
 pub fn step(step: &Topic, paint: Paint) -> String {
     let lines = step.trials.iter().map(|trial| {
-        let sign = paint.sign(&trial.verdict);
+        let sign = paint.sign(trial.verdict);
         format!("  {sign}  {}\n", trial.in_words())
     });
     head(step, paint) + "\n" + &lines.collect::<String>()
@@ -89,18 +88,18 @@ pub fn exercises(exercises: &[Topic], paint: Paint) -> String {
         text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text += "\n";
     }
-    let find = |verdict| exercises.iter().find(|exercise| exercise.has(verdict));
-    if find(&Verdict::NoAnswer).is_some() {
+    if exercises.iter().any(|it| it.has(Verdict::NoAnswer)) {
         text += NO_ANSWER;
     }
-    let is_half = |exercise: &&Topic| {
-        let is_not_asked = |trial: &Trial| matches!(trial.verdict, Verdict::NotAsked(_));
-        exercise.has(&Verdict::Passed) && exercise.missing().next().is_some_and(is_not_asked)
+    let is_half = |exercise: &Topic| {
+        let first = exercise.missing().next().map(|trial| trial.verdict);
+        exercise.has(Verdict::Passed) && first == Some(Verdict::NotAsked)
     };
-    if exercises.iter().any(|exercise| is_half(&exercise)) {
+    if exercises.iter().any(is_half) {
         text += "–  What is left of it cannot be asked here.\n";
     }
-    if let Some(Topic { name, .. }) = find(&Verdict::Skipped) {
+    let mut projects = exercises.iter().filter(|it| it.has(Verdict::Skipped));
+    if let Some(Topic { name, .. }) = projects.next() {
         text += &format!("{name}, a project, is asked by its name only: exercise::{name}\n");
     }
     text
@@ -111,10 +110,10 @@ pub const NO_ANSWER: &str = "…  No answer: the time was over, or the program h
 /// `init             3 of 4  ✗`
 fn cell(exercise: &Topic, paint: Paint) -> String {
     let name = &exercise.name;
-    let passed = exercise.count(&Verdict::Passed);
-    let untried = match exercise.missing().next().map(|trial| &trial.verdict) {
+    let passed = exercise.count(Verdict::Passed);
+    let untried = match exercise.missing().next().map(|trial| trial.verdict) {
         Some(Verdict::Failed) if passed == 0 => "not begun",
-        Some(Verdict::NotAsked(_)) if passed == 0 => "not tried",
+        Some(Verdict::NotAsked) if passed == 0 => "not tried",
         Some(Verdict::NoAnswer) if passed == 0 => "no answer",
         Some(Verdict::Skipped) => "not asked",
         _ => {
@@ -127,22 +126,22 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
 
 /// `step05-pid       0 of 1  ✗  numbers_its_processes_from_1`
 pub fn row(topic: &Topic, paint: Paint) -> String {
-    let missing: Vec<&Trial> = topic.missing().collect();
-    let mut row = head(topic, paint);
-    if let Some(first) = missing.first() {
-        write!(row, "  {}", paint.pale(&remark(first, missing.len() - 1))).ok();
+    let head = head(topic, paint);
+    let mut missing = topic.missing();
+    match missing.next() {
+        Some(first) => {
+            let remark = remark(first, missing.count());
+            format!("{head}  {}\n", paint.pale(&remark))
+        }
+        None => head + "\n",
     }
-    row + "\n"
 }
 
 /// `step05-pid       0 of 1  ✗`
 fn head(topic: &Topic, paint: Paint) -> String {
     let name = &topic.name;
-    let count = format!(
-        "{} of {}",
-        topic.count(&Verdict::Passed),
-        topic.trials.len()
-    );
+    let passed = topic.count(Verdict::Passed);
+    let count = format!("{passed} of {}", topic.trials.len());
     format!("{name:13}{count:>9}   {}", paint.mark(topic))
 }
 
@@ -152,13 +151,12 @@ fn remark(first: &Trial, more: usize) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let what = match &first.verdict {
-        Verdict::NotAsked(Obstacle::NoRoot(_)) => return "needs root".into(),
-        Verdict::NotAsked(_) => return "cannot be asked".into(),
-        Verdict::NoAnswer => "no answer: ",
-        Verdict::Passed | Verdict::Failed | Verdict::Skipped => "",
+    let what = match (first.verdict, &first.failure.obstacle) {
+        (Verdict::NotAsked, Some(NoRoot(_))) => return "needs root".into(),
+        (Verdict::NotAsked, _) => return "cannot be asked".into(),
+        (Verdict::NoAnswer, _) => "no answer: ",
+        _ => "",
     };
-    let name = first.name.rsplit("::").next().unwrap_or_default();
     let room = WIDTH - REMARK - what.len() - more.len();
-    format!("{what}{}{more}", shortened(name, room))
+    format!("{what}{}{more}", shortened(first.short_name(), room))
 }

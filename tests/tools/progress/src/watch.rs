@@ -13,23 +13,19 @@ use crate::events::{Event, Events};
 use crate::suites::{self, Question, top};
 use crate::table::{self, NO_ANSWER, Paint};
 use crate::verdicts::{self, Topic, Verdict};
-use crate::{LESSONS_LIMIT, USAGE, cargo, next};
+use crate::{LESSONS_LIMIT, USAGE, advice, cargo};
 
 const KEYS: &str = "Waiting for a save. Keys: n next step, p back, h hint, q quit";
 
 const NO_PROGRAM: &str = "mine has no program yet. This begins it, with a copy of step 2:
   cp -ri step02-exec/src mine/\n";
 
-/// What is watched.
-enum Source<'a> {
-    /// The package `mine`, which we build.
-    Mine,
-    /// A program, and what the user calls it.
-    Program(&'a Path, &'a str),
-}
-
 struct Watch<'a> {
-    source: Source<'a>,
+    /// The program, and what the user calls it.
+    path: &'a Path,
+    shown: &'a str,
+    /// Whether it is that of the package `mine`, which we build.
+    is_mine: bool,
     questions: Vec<Question<'a>>,
     events: Events,
     paint: Paint,
@@ -49,10 +45,6 @@ pub fn watch(path: &Path, shown: &str) -> Result<ExitCode> {
     );
     let mine = top().join("mine");
     let is_mine = path == mine || path == top().join("target/debug/mine");
-    let (watched, source) = match is_mine {
-        true => (mine.join("src"), Source::Mine),
-        false => (path.to_path_buf(), Source::Program(path, shown)),
-    };
     if !is_mine {
         expect_program(path, shown)?;
     }
@@ -61,9 +53,15 @@ pub fn watch(path: &Path, shown: &str) -> Result<ExitCode> {
     // Step 1 executes nothing, and so nothing of another program can be seen.
     questions.retain(|question| !question.names.is_empty());
     let mut watch = Watch {
-        source,
+        path,
+        shown,
+        is_mine,
         questions,
-        events: Events::of(&watched)?,
+        events: Events::of(if is_mine {
+            mine.join("src")
+        } else {
+            path.into()
+        })?,
         paint: Paint::for_terminal(),
         at: 0,
         whole: BTreeSet::new(),
@@ -78,16 +76,16 @@ impl Watch<'_> {
         loop {
             match event {
                 Event::Save => self.ask(true)?,
-                Event::Next => {
+                Event::Key(b'n') => {
                     self.at = (self.at + 1).min(self.questions.len() - 1);
                     self.ask(false)?;
                 }
-                Event::Back => {
+                Event::Key(b'p') => {
                     self.at = self.at.saturating_sub(1);
                     self.ask(false)?;
                 }
-                Event::Hint => self.hint()?,
-                Event::Quit => return Ok(ExitCode::SUCCESS),
+                Event::Key(b'h') => self.hint()?,
+                Event::Key(_) => return Ok(ExitCode::SUCCESS),
                 Event::End(status) => return Ok(ExitCode::from(status)),
             }
             event = self.events.wait()?;
@@ -121,14 +119,12 @@ impl Watch<'_> {
                 }
             }
             let mut all = (self.at..self.questions.len()).chain(0..self.at);
-            match all.find(|at| !self.whole.contains(at)) {
-                Some(at) => self.at = at,
-                None => {
-                    self.last = Some((program.clone(), topic));
-                    print(&next::all_pass(&program))?;
-                    return self.tell_keys();
-                }
-            }
+            let Some(at) = all.find(|at| !self.whole.contains(at)) else {
+                print(&advice::all_pass(&program))?;
+                self.last = Some((program, topic));
+                return self.tell_keys();
+            };
+            self.at = at;
         }
     }
 
@@ -150,12 +146,12 @@ impl Watch<'_> {
     /// Tells all about a step, and what to do next.
     fn stay(&mut self, program: PathBuf, topic: Topic) -> Result<()> {
         print(&table::step(&topic, self.paint))?;
-        if topic.has(&Verdict::NoAnswer) {
+        if topic.has(Verdict::NoAnswer) {
             print(NO_ANSWER)?;
         }
         if let Some(trial) = topic.missing().next() {
-            print(&match &trial.verdict {
-                Verdict::NotAsked(why) => next::cannot_ask(why),
+            print(&match trial.verdict {
+                Verdict::NotAsked => advice::cannot_ask(trial),
                 _ => format!("Next: {}.\n", trial.in_words()),
             })?;
         }
@@ -165,8 +161,8 @@ impl Watch<'_> {
 
     fn hint(&self) -> Result<()> {
         print(&match &self.last {
-            Some((program, topic)) => next::hint(program, topic),
-            None => next::page(&self.questions[self.at].suite.step),
+            Some((program, topic)) => advice::hint(program, topic),
+            None => advice::page(self.questions[self.at].suite.step),
         })?;
         self.tell_keys()
     }
@@ -177,17 +173,15 @@ impl Watch<'_> {
 
     /// The program to ask, if there is one. Else it says why not.
     fn program(&mut self) -> Result<Option<PathBuf>> {
-        match self.source {
-            Source::Mine => self.build_mine(),
-            Source::Program(path, shown) => {
-                print(&format!("\nAsking {shown}.\n"))?;
-                let found = expect_program(path, shown).map(|()| path.to_path_buf());
-                if let Err(error) = &found {
-                    print(&format!("{error:#}\n"))?;
-                }
-                Ok(found.ok())
-            }
+        if self.is_mine {
+            return self.build_mine();
         }
+        print(&format!("\nAsking {}.\n", self.shown))?;
+        if let Err(error) = expect_program(self.path, self.shown) {
+            print(&format!("{error:#}\n"))?;
+            return Ok(None);
+        }
+        Ok(Some(self.path.to_path_buf()))
     }
 
     fn build_mine(&mut self) -> Result<Option<PathBuf>> {
@@ -198,10 +192,9 @@ impl Watch<'_> {
         print("\nBuilding mine.\n")?;
         // What is typed meanwhile waits.
         let mut stop = || Ok(self.events.end().is_some());
-        let built = cargo::build(&["build", "--package", "mine", "--bin", "mine"], &mut stop)?;
-        let built = built.into_iter().flatten();
-        let mut programs = built.filter(|it| it.kind == "bin" && it.name == "mine");
-        let found = programs.next().map(|it| it.path);
+        let args = ["build", "--package", "mine", "--bin", "mine"];
+        let built = cargo::build("bin", &args, &mut stop)?;
+        let found = built.and_then(|mut built| built.remove("mine"));
         if found.is_none() && self.events.end().is_none() {
             print("It cannot be built: mend what the compiler shows, and save.\n")?;
         }

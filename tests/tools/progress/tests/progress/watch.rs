@@ -1,68 +1,40 @@
-//! `progress --watch` at a terminal. What its suites fail stands in the program itself, in a
-//! line `# fails: NAMES`.
+//! `progress --watch` at a terminal.
 
 use std::env;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rexpect::process::PtyProcess;
+use rexpect::session::{PtySession, spawn_command};
 
-use super::{Fake, HANGS, PROGRESS, has_ended_its_suite};
-
-const FAILING: &str = r#"$(sed -n 's/^# fails: //p' "$CONTAINER")"#;
+use crate::fake::{Fake, NO_ROOT, PROGRESS};
 
 /// What it says when it has done all that it has to.
 const WAITS: &str = "q quit";
 
 fn fake() -> Fake {
     let fake = Fake::new();
+    fake.suite("step02_exec", "lesson::executes");
+    fake.suite("step03_uts", "lesson::executes lesson::names_it");
+    let tests = "lesson::executes lesson::names_it lesson::sets lesson::hides";
+    fake.suite("step04_child", tests);
     let why = "ran:      mine run hostname\nexpected: another name\nmore in:  step 3 of the book";
-    let suites = [
-        ("step02_exec", "lesson::executes"),
-        ("step03_uts", "lesson::executes lesson::names_it"),
-        (
-            "step04_child",
-            "lesson::executes lesson::names_it lesson::sets lesson::hides",
-        ),
-    ];
-    for (name, tests) in suites {
-        fake.suite_with(name, tests, FAILING, why, ":");
-    }
-    save(&fake, "names_it sets");
+    fake.write("why", why);
+    fake.fails("names_it sets");
     fake
 }
 
-fn save(fake: &Fake, failing: &str) {
-    fake.script("mine", &format!("# fails: {failing}\nexit 3"));
-}
-
-/// Something has gone wrong if it takes that long.
-const LONG: Duration = Duration::from_secs(60);
-
 /// What a program shows at its terminal.
-struct Screen {
-    process: PtyProcess,
-    file: File,
-    shown: Vec<u8>,
-}
+struct Screen(PtySession);
 
 impl Screen {
     fn of(command: Command) -> Self {
-        let process = PtyProcess::new(command).expect("start it in a terminal");
-        let file = process.get_file_handle().expect("take the terminal");
-        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("read without waiting");
-        Self {
-            process,
-            file,
-            shown: Vec::new(),
-        }
+        // Something has gone wrong if it takes a minute.
+        Self(spawn_command(command, Some(60_000)).expect("start it in a terminal"))
     }
 
     fn watch(fake: &Fake) -> Self {
@@ -72,35 +44,25 @@ impl Screen {
     }
 
     /// Waits until it shows `part`, and returns all that it has shown since the last time.
+    #[track_caller]
     fn expect(&mut self, part: &str) -> String {
-        let start = Instant::now();
-        let end = loop {
-            let mut places = self.shown.windows(part.len());
-            if let Some(place) = places.position(|shown| shown == part.as_bytes()) {
-                break place + part.len();
-            }
-            let mut bytes = [0; 4096];
-            let seen = || String::from_utf8_lossy(&self.shown);
-            match self.file.read(&mut bytes) {
-                Ok(count) => {
-                    let bytes = bytes[..count].iter().filter(|byte| **byte != b'\r');
-                    self.shown.extend(bytes);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let elapsed = start.elapsed();
-                    assert!(elapsed < LONG, "no {part} in\n{}", seen());
-                    thread::sleep(Duration::from_millis(5));
-                }
-                Err(error) => panic!("no {part} before the end ({error}) in\n{}", seen()),
-            }
-        };
-        let shown = self.shown.drain(..end).collect();
-        String::from_utf8(shown).expect("text")
+        // rexpect takes each byte for a letter.
+        let lines = part.replace('\n', "\r\n");
+        let letters: String = lines.bytes().map(char::from).collect();
+        let shown = self.0.exp_string(&letters);
+        let shown = shown.unwrap_or_else(|error| panic!("{error}"));
+        let bytes = shown.chars().map(|letter| letter as u8).collect();
+        String::from_utf8(bytes).expect("text").replace('\r', "") + part
+    }
+
+    fn type_key(&mut self, key: &str) {
+        self.0.send(key).expect("type a key");
+        self.0.flush().expect("type a key");
     }
 
     /// Types a key, and returns what is shown then.
     fn press(&mut self, key: &str) -> String {
-        self.file.write_all(key.as_bytes()).expect("type a key");
+        self.type_key(key);
         self.expect(WAITS)
     }
 }
@@ -119,22 +81,22 @@ fn a_save_is_seen_soon() {
     let shown = screen.expect(WAITS);
     let expected = format!("\nAsking mine.\nstep02-exec     1 of 1   ✓\n{step_3}");
     assert!(shown.starts_with(&expected), "{shown}");
-    let asked = fake.path("deps/step02_exec-0123456789abcdef.asked");
+    let asked = fake.path("step02_exec.asked");
     fs::remove_file(&asked).expect("forget that it was asked");
-    save(&fake, "names_it");
+    fake.fails("names_it");
     let start = Instant::now();
     let shown = screen.expect(step_3);
     assert!(start.elapsed() < soon(), "{:?}", start.elapsed());
     assert!(!shown.contains("step02") && !asked.exists(), "{shown}");
     screen.expect(WAITS);
     // The step passes, and the next is asked.
-    save(&fake, "sets");
+    fake.fails("sets");
     let shown = screen.expect("Next: sets.\n");
     let expected = "step03-uts      1 of 1   ✓
 step04-child    1 of 2   ✗\n  ✗  sets\n  ✓  hides\nNext: sets.\n";
     assert!(shown.ends_with(expected), "{shown}");
     screen.expect(WAITS);
-    save(&fake, "");
+    fake.fails("");
     let shown = screen.expect(WAITS);
     assert!(shown.contains("All eight steps pass."), "{shown}");
 }
@@ -142,10 +104,10 @@ step04-child    1 of 2   ✗\n  ✗  sets\n  ✓  hides\nNext: sets.\n";
 #[test]
 fn what_has_passed_has_to_pass_still() {
     let fake = fake();
-    save(&fake, "sets");
+    fake.fails("sets");
     let mut screen = Screen::watch(&fake);
     screen.expect(WAITS);
-    save(&fake, "names_it");
+    fake.fails("names_it");
     let shown = screen.expect(WAITS);
     let expected = "step04-child    2 of 2   ✓\nBut a step before does not pass any more:
 step03-uts      0 of 1   ✗\n";
@@ -194,7 +156,7 @@ fn it_leaves_the_terminal_as_it_was() {
         let mut shell = Command::new("bash");
         shell
             .args(["-c", script, PROGRESS])
-            .current_dir(fake.folder.path())
+            .current_dir(fake.path(""))
             .env("CARGO", fake.path("cargo"));
         let mut screen = Screen::of(shell);
         screen.expect("before ");
@@ -202,14 +164,11 @@ fn it_leaves_the_terminal_as_it_was() {
         screen.expect("pid ");
         let pid = screen.expect(".");
         screen.expect(WAITS);
-        match key {
-            "" => kill(
-                Pid::from_raw(pid.trim_end_matches('.').parse().expect("a PID")),
-                Signal::SIGTERM,
-            )
-            .expect("send a signal"),
-            _ => screen.file.write_all(key.as_bytes()).expect("type a key"),
+        if key.is_empty() {
+            let pid = pid.trim_end_matches('.').parse().expect("a PID");
+            kill(Pid::from_raw(pid), Signal::SIGTERM).expect("send a signal");
         }
+        screen.type_key(key);
         screen.expect(&format!("status {status}. after "));
         assert_eq!(screen.expect("."), before, "{status}");
     }
@@ -218,48 +177,38 @@ fn it_leaves_the_terminal_as_it_was() {
 #[test]
 fn what_hangs_is_given_up_and_can_be_left_before() {
     let fake = fake();
-    let hangs = HANGS.replace("trap", "[[ $failures ]] || exit 0\ntrap");
-    fake.suite_with("step03_uts", "lesson::names_it", FAILING, "why", &hangs);
+    fake.script("mine", "# hangs: names_it");
     let start = Instant::now();
     let mut screen = Screen::watch(&fake);
     // Two seconds for all but the time that a suite has.
     let shown = screen.expect(WAITS);
     let elapsed = start.elapsed();
     assert!(elapsed < Duration::from_secs(9) + soon(), "{elapsed:?}");
-    assert!(has_ended_its_suite(&fake));
+    assert!(fake.has_ended_its_suite());
     assert!(shown.contains("step03-uts      0 of 1   "), "{shown}");
-    let marks = ["ended", "started"];
-    let marks = marks.map(|it| fake.path(&format!("deps/step03_uts-0123456789abcdef.{it}")));
-    marks
-        .iter()
-        .for_each(|mark| fs::remove_file(mark).expect("remove a mark"));
-    save(&fake, "names_it");
-    screen.expect("Asking mine.");
+    fake.wait_for_a_suite();
+    fake.script("mine", "# hangs: names_it");
+    fake.wait_for_a_suite();
     let start = Instant::now();
-    while !marks[1].exists() {
-        assert!(start.elapsed() < LONG, "not asked again");
-        thread::sleep(Duration::from_millis(5));
-    }
-    let start = Instant::now();
-    screen.file.write_all(b"q").expect("type a key");
-    screen.process.wait().expect("wait for progress");
+    screen.type_key("q");
+    screen.0.process().wait().expect("wait for progress");
     assert!(start.elapsed() < soon(), "{:?}", start.elapsed());
-    assert!(has_ended_its_suite(&fake));
+    assert!(fake.has_ended_its_suite());
 }
 
 #[test]
 fn no_answer_and_no_root_are_told_as_ever() {
     let fake = fake();
-    fake.suite_with("step03_uts", "lesson::names_it", FAILING, "why", "exit 1");
-    let script = fake.read("deps/step03_uts-0123456789abcdef");
-    let script = script.replace("echo \"test $test   ... FAILED\"", ":");
-    fake.script("deps/step03_uts-0123456789abcdef", &script);
+    fs::remove_file(fake.path("step03_uts")).expect("remove a suite");
+    let without_a_word = "[ $1 != --list ] || echo lesson::names_it: test";
+    fake.script("step03_uts", without_a_word);
     let mut screen = Screen::watch(&fake);
     let shown = screen.expect(WAITS);
     assert!(shown.contains("…  No answer: the time was over"), "{shown}");
-    let why = "no root:  this test needs root: be root\nmore in:  step 3 of the book";
-    fake.suite_with("step03_uts", "lesson::names_it", FAILING, why, ":");
-    save(&fake, "names_it");
+    fs::remove_file(fake.path("step03_uts")).expect("remove a suite");
+    fake.suite("step03_uts", "lesson::names_it");
+    fake.write("why", NO_ROOT);
+    fake.fails("names_it");
     let shown = screen.expect(WAITS);
     assert!(
         shown.contains("  –  names it\n\nThe tests from step 3 on need root."),
@@ -271,7 +220,6 @@ fn no_answer_and_no_root_are_told_as_ever() {
 #[test]
 fn the_package_mine_is_built_at_a_save() {
     let fake = fake();
-    let cargo = fake.read("cargo");
     let build = r#"
         if [ "$1" = build ]; then
             echo "$*" >"${0%/*}/built"
@@ -279,11 +227,10 @@ fn the_package_mine_is_built_at_a_save() {
                 echo "error[E0425]: cannot find value" >&2
                 exit 101
             fi
-            kind=bin name=mine path=${0%/*}/mine
-            echo '{"target":{"kind":["'$kind'"],"name":"'$name'"},"executable":"'$path'"}'
+            tell bin mine "${0%/*}/mine"
             exit
         fi"#;
-    fake.script("cargo", &format!("{build}\n{cargo}"));
+    fake.write("cargo.first", build);
     fs::create_dir(fake.path("package")).expect("make a folder");
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let script = "mount --bind \"$0\" mine && exec \"$@\"";
@@ -303,14 +250,13 @@ fn the_package_mine_is_built_at_a_save() {
         "{shown}"
     );
     fs::create_dir(fake.path("package/src")).expect("make a folder");
-    let write = |text| fs::write(fake.path("package/src/main.rs"), text).expect("write a file");
-    write("fn main() { broken }");
+    fake.write("package/src/main.rs", "fn main() { broken }");
     let shown = screen.expect(WAITS);
     assert!(shown.contains("error[E0425]"), "{shown}");
     assert!(shown.contains("It cannot be built:"), "{shown}");
     // No program that was there before is asked instead.
     assert!(!shown.contains("step0"), "{shown}");
-    write("fn main() {}");
+    fake.write("package/src/main.rs", "fn main() {}");
     let shown = screen.expect(WAITS);
     assert!(shown.contains("\nBuilding mine.\nstep02-exec"), "{shown}");
     assert!(shown.contains("Next: names it."), "{shown}");
@@ -320,7 +266,7 @@ fn the_package_mine_is_built_at_a_save() {
     );
     // What an editor leaves beside it is no save.
     fs::remove_file(fake.path("built")).expect("forget the build");
-    fs::write(fake.path("package/src/.main.rs.swp"), "").expect("write a file");
+    fake.write("package/src/.main.rs.swp", "");
     thread::sleep(Duration::from_millis(500));
     assert!(!fake.path("built").exists());
 }

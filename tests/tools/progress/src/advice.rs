@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use contract::failure::Obstacle;
+use contract::failure::Obstacle::NoRoot;
 use course::STEPS;
 
 use crate::suites::top;
@@ -12,14 +12,14 @@ use crate::verdicts::{Topic, Trial, Verdict};
 /// The last lines: the page that has the first thing that is missing, and a command that
 /// tells all about it.
 pub fn advice(program: &Path, steps: &[Topic], exercises: &[Topic]) -> String {
-    let missing = steps
+    let mut missing = steps
         .iter()
-        .find_map(|step| Some((step, step.missing().next()?)));
-    if let Some((step, trial)) = missing {
-        return match &trial.verdict {
-            Verdict::NotAsked(why) => cannot_ask(why),
+        .flat_map(|step| step.missing().map(move |it| (step, it)));
+    if let Some((step, trial)) = missing.next() {
+        return match trial.verdict {
+            Verdict::NotAsked => cannot_ask(trial),
             _ if fails_at_once(steps) => look_at(program, step, trial),
-            _ => read_and_type(program, &step.step, trial),
+            _ => read_and_type(program, step, trial),
         };
     }
     let next = match next_exercise(exercises) {
@@ -35,26 +35,22 @@ pub fn all_pass(program: &Path) -> String {
 }
 
 /// What helps on with a step: its page, and what the first test that fails has expected.
-pub fn hint(program: &Path, topic: &Topic) -> String {
-    match topic.missing().next() {
-        None => page(&topic.step),
-        Some(trial) => match &trial.verdict {
-            Verdict::NotAsked(why) => cannot_ask(why),
-            _ => {
-                let read = read_and_type(program, &topic.step, trial);
-                format!("{read}\n{}\n", trial.failure)
-            }
-        },
+pub fn hint(program: &Path, step: &Topic) -> String {
+    match step.missing().next() {
+        None => page(step.step),
+        Some(trial) if trial.verdict == Verdict::NotAsked => cannot_ask(trial),
+        Some(trial) => {
+            let read = read_and_type(program, step, trial);
+            format!("{read}\n{}\n", trial.failure)
+        }
     }
 }
 
 /// The first exercise that is not done. Those that are for everyone come before the others.
 fn next_exercise(exercises: &[Topic]) -> Option<&Topic> {
-    let mut missing = exercises.iter().filter(|exercise| !exercise.is_passed());
-    let first = missing.clone().next();
-    missing
-        .find(|exercise| course::exercise(&exercise.name).is_some_and(|it| it.is_core()))
-        .or(first)
+    let is_core = |it: &&Topic| course::exercise(&it.name).is_some_and(|it| it.is_core());
+    let missing = exercises.iter().filter(|exercise| !exercise.is_passed());
+    missing.min_by_key(|exercise| !is_core(exercise))
 }
 
 fn do_next(program: &Path, exercise: &Topic) -> String {
@@ -70,7 +66,7 @@ fn do_next(program: &Path, exercise: &Topic) -> String {
 /// Whether no lesson at all passes: then it is no lesson that is missing.
 fn fails_at_once(steps: &[Topic]) -> bool {
     let has = |verdict| steps.iter().any(|step| step.has(verdict));
-    has(&Verdict::Failed) && !has(&Verdict::Passed)
+    has(Verdict::Failed) && !has(Verdict::Passed)
 }
 
 /// What the program itself says, and what to type to see it.
@@ -80,28 +76,20 @@ fn look_at(program: &Path, step: &Topic, trial: &Trial) -> String {
         Some(line) => format!("It says:\n  {line}\n"),
         None => "It says nothing on standard error.\n".to_owned(),
     };
-    let name = trial.name.rsplit("::").next().unwrap_or_default();
-    let command = command(program, &step.step, name);
+    let command = command(program, step.step, trial.short_name());
     format!(
         "\nNo lesson passes: the program fails before it executes anything. {said}\
          The first failure in full:\n{command}"
     )
 }
 
-/// The step whose chapter tells about a failure, which may be another than the one whose
-/// lesson has failed.
-fn chapter<'a>(step: &'a str, trial: &Trial) -> &'a str {
-    let number = trial.failure.chapter.unwrap_or_default();
-    let named = number
-        .checked_sub(1)
-        .and_then(|index| STEPS.get(usize::from(index)));
-    named.unwrap_or(&step)
-}
-
-fn read_and_type(program: &Path, step: &str, trial: &Trial) -> String {
-    let page = page(chapter(step, trial));
-    let name = trial.name.rsplit("::").next().unwrap_or_default();
-    let command = command(program, step, name);
+/// The page that tells about a failure, which may be another step's than the one whose lesson
+/// has failed; and the command that asks for it again.
+fn read_and_type(program: &Path, step: &Topic, trial: &Trial) -> String {
+    let number = trial.failure.chapter.map(usize::from);
+    let chapter = number.and_then(|number| STEPS.get(number.checked_sub(1)?));
+    let page = page(chapter.unwrap_or(&step.step));
+    let command = command(program, step.step, trial.short_name());
     let what = match trial.verdict {
         Verdict::NoAnswer => "To ask that alone",
         _ => "The first failure in full",
@@ -118,16 +106,19 @@ pub fn page(step: &str) -> String {
     format!("\nRead next: {page}\n           {title}\n")
 }
 
-pub fn cannot_ask(why: &Obstacle) -> String {
-    if !matches!(why, Obstacle::NoRoot(_)) {
-        return format!(
-            "\nThis machine cannot run the tests of the first step without a mark:\n  {}\n",
-            why.text()
-        );
+/// What keeps a test from being asked, and what to do about it.
+pub fn cannot_ask(trial: &Trial) -> String {
+    match &trial.failure.obstacle {
+        Some(NoRoot(_)) => "\nThe tests from step 3 on need root. Be root yourself, or let cargo \
+            be root for\nthe program that it starts: `cargo run --bin doctor` shows how.\n"
+            .to_owned(),
+        why => {
+            let why = why.as_ref().map_or("", |why| why.text());
+            format!(
+                "\nThis machine cannot run the tests of the first step without a mark:\n  {why}\n"
+            )
+        }
     }
-    "\nThe tests from step 3 on need root. Be root yourself, or let cargo be root for\n\
-     the program that it starts: `cargo run --bin doctor` shows how.\n"
-        .to_owned()
 }
 
 /// `  CONTAINER=target/debug/mine cargo test -p step05-pid FILTER`
