@@ -9,9 +9,10 @@ use std::env;
 use std::io;
 use std::os::unix::fs::chroot;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
+use common::print;
 use kernelfiles::cgroup::{self, Cgroup, Unmade};
 use nix::errno::Errno;
 use nix::libc::CLONE_NEWTIME;
@@ -85,9 +86,6 @@ impl Namespaces {
 /// Step 8's own cap.
 const MAX_PROCESSES: &str = "20";
 
-/// In the environment, this tells a process which cgroup to join, as in step 8.
-const CGROUP: &str = "CGROUP_TO_JOIN";
-
 /// What is put in front of a child process: nothing,
 pub const AS_CALLED: &str = "";
 
@@ -105,37 +103,19 @@ pub struct Refusal {
     pub message: String,
 }
 
-impl Refusal {
-    fn new(error: &anyhow::Error) -> Self {
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Self {
         let errno = error.chain().find_map(|cause| {
             let io = cause.downcast_ref::<io::Error>();
             let raw = io.and_then(io::Error::raw_os_error).map(Errno::from_raw);
             raw.or(cause.downcast_ref::<Errno>().copied())
         });
-        Self {
-            errno,
-            message: format!("{error:#}{}", advice(error)),
-        }
+        let message = format!("{error:#}{}", advice(&error));
+        Self { errno, message }
     }
+}
 
-    /// What a child process has written: see [`tell`].
-    fn from_output(output: &Output) -> Self {
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        if let Some((errno, message)) = stdout.trim_end().split_once('\n') {
-            return Self {
-                errno: errno.parse().ok().map(Errno::from_raw),
-                message: message.to_owned(),
-            };
-        }
-        // unshare(1) could not start it, or something killed it.
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let ended = || format!("it ended with {}", output.status);
-        Self {
-            errno: None,
-            message: stderr.lines().last().map_or_else(ended, str::to_owned),
-        }
-    }
-
+impl Refusal {
     /// Whether more rights could help.
     pub fn is_of_permission(&self) -> bool {
         matches!(self.errno, Some(Errno::EPERM | Errno::EACCES))
@@ -143,66 +123,71 @@ impl Refusal {
 }
 
 /// Tries `what` in a child process behind `prefix`, with `root` as the root filesystem, and
-/// returns what the child has printed.
+/// returns what the child has found.
 pub fn attempt(prefix: &str, what: &[&str], root: &Path) -> Result<String, Refusal> {
-    let words = prefix.split_whitespace().map(PathBuf::from);
-    let mut words = words.chain([own_program()]);
-    let program = words.next().unwrap_or_default();
-    let child = Command::new(&program)
-        .args(words)
-        .arg(WORD)
-        .args(what)
-        .env("ROOTFS", root)
-        .env_remove(CGROUP)
-        // unshare(1) is to say in English what it cannot do.
-        .env("LC_ALL", "C")
-        // Not /dev/null, which a bare chroot does not have.
-        .stdin(Stdio::piped())
-        .output();
-    let output = child
-        .with_context(|| format!("execute {}", program.display()))
-        .map_err(|error| Refusal::new(&error))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(Refusal::from_output(&output))
-    }
-}
-
-/// The path of this program, which without a /proc is only known by what was typed.
-fn own_program() -> PathBuf {
+    // Without a /proc, the path of this program is only known by what was typed.
     let typed = || env::args_os().next().map(PathBuf::from);
-    env::current_exe().ok().or_else(typed).unwrap_or_default()
+    let own = env::current_exe().ok().or_else(typed).unwrap_or_default();
+    let mut words = prefix.split_whitespace().map(PathBuf::from).chain([own]);
+    let mut child = Command::new(words.next().unwrap_or_default());
+    // unshare(1) is to say in English what it cannot do.
+    child.args(words).env("ROOTFS", root).env("LC_ALL", "C");
+    found_by(child, what)
 }
 
-/// What a child process does: it tries, tells its parent, and ends.
+/// Starts this program once more, as the steps start `child`.
+fn again(what: &[&str]) -> Result<String, Refusal> {
+    found_by(Command::new("/proc/self/exe"), what)
+}
+
+/// What a child process finds when it tries something, or why it cannot: see [`answer`].
+fn found_by(mut child: Command, what: &[&str]) -> Result<String, Refusal> {
+    // Not /dev/null, which a bare chroot does not have.
+    let child = child.arg(WORD).args(what).stdin(Stdio::piped());
+    let output = child.output();
+    let output =
+        output.with_context(|| format!("execute {}", child.get_program().to_string_lossy()))?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() {
+        return Ok(stdout.into_owned());
+    }
+    if let Some((errno, message)) = stdout.trim_end().split_once('\n') {
+        return Err(Refusal {
+            errno: errno.parse().ok().map(Errno::from_raw),
+            message: message.to_owned(),
+        });
+    }
+    // unshare(1) could not start it, or something killed it.
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let ended = || format!("it ended with {}", output.status);
+    Err(Refusal {
+        errno: None,
+        message: stderr.lines().last().map_or_else(ended, str::to_owned),
+    })
+}
+
+/// What a child process does: it tries, and prints what it has found, or else the number of the
+/// error and the message.
 pub fn answer(what: &[&str]) -> Result<ExitCode> {
     // Whoever presses Ctrl-C gets no half of it: nothing here lasts.
     SigSet::all().thread_block().context("block signals")?;
+    let step = |number: &str| number.parse().context("read the number of a step");
     let tried = match *what {
-        ["namespaces"] => Ok(Some(try_namespaces())),
+        ["namespaces"] => Ok(try_namespaces()),
         ["cgroup"] => try_cgroup(),
-        ["join"] => join().map(|()| Some(String::new())),
-        ["step", number] => try_step(number.parse().context("read the number of a step")?),
-        ["inside", number] => try_inside(number.parse().context("read the number of a step")?),
+        ["join", cgroup] => join(cgroup),
+        ["step", number] => try_step(step(number)?),
+        ["inside", number, cgroup] => try_inside(step(number)?, cgroup),
         _ => bail!("nobody but the doctor says `{WORD}`"),
     };
-    tell(tried)
-}
-
-/// Prints what was found, or else the number of the error and the message. Nothing was found
-/// where a child of ours has told why.
-fn tell(tried: Result<Option<String>>) -> Result<ExitCode> {
     match tried {
-        Ok(Some(text)) => return crate::print(&text),
-        Ok(None) => {}
-        Err(error) => {
-            let Refusal { errno, message } = Refusal::new(&error);
+        Ok(found) => print(&found),
+        Err(Refusal { errno, message }) => {
             let errno = errno.map_or(0, |errno| errno as i32);
-            crate::print(&format!("{errno}\n{message}\n"))?;
+            print(&format!("{errno}\n{message}\n"))?;
+            Ok(ExitCode::FAILURE)
         }
     }
-    Ok(ExitCode::FAILURE)
 }
 
 /// Tries each kind of namespace, and returns lines such as `uts 0` or `time 22`, where
@@ -245,19 +230,17 @@ fn advice(error: &anyhow::Error) -> String {
 }
 
 /// Makes a cgroup as step 8 does, lets a process join it, and removes it.
-fn try_cgroup() -> Result<Option<String>> {
+fn try_cgroup() -> Result<String, Refusal> {
     let Some(cgroup) = make_cgroup()? else {
-        let found = "not enabled yet, which step 8 does by itself";
-        return Ok(Some(found.to_owned()));
+        return Ok("not enabled yet, which step 8 does by itself".into());
     };
-    if !again(&["join"], Some(&cgroup))? {
-        return Ok(None);
-    }
     let path = cgroup.path.clone();
+    again(&["join", &path.to_string_lossy()])?;
     drop(cgroup);
-    ensure!(!path.exists(), "remove the cgroup {}", path.display());
-    let found = "a cgroup can be made, capped, joined and removed";
-    Ok(Some(found.to_owned()))
+    match path.exists() {
+        true => Err(anyhow!("remove the cgroup {}", path.display()).into()),
+        false => Ok("a cgroup can be made, capped, joined and removed".into()),
+    }
 }
 
 /// `None` stands for one that can be made, but only after a change that would last: the
@@ -272,13 +255,13 @@ fn make_cgroup() -> Result<Option<Cgroup>> {
 }
 
 /// Moves this process, and no other.
-fn join() -> Result<()> {
-    let path = env::var_os(CGROUP).context("find out which cgroup to join")?;
-    cgroup::join(Path::new(&path))
+fn join(cgroup: &str) -> Result<String, Refusal> {
+    cgroup::join(Path::new(cgroup))?;
+    Ok(String::new())
 }
 
 /// Does what `run` does in step `number`, for a command that does nothing.
-fn try_step(number: u32) -> Result<Option<String>> {
+fn try_step(number: u32) -> Result<String, Refusal> {
     if number >= 3 {
         // Steps 7 and 8 get their mount namespace in `try_inside`.
         let uts = CloneFlags::CLONE_NEWUTS;
@@ -289,20 +272,19 @@ fn try_step(number: u32) -> Result<Option<String>> {
         unshare(flags).with_context(|| format!("unshare the {names}"))?;
         sethostname("container").context("set the hostname")?;
     }
-    let cgroup = if number >= 8 { make_cgroup()? } else { None };
-    match number {
-        ..=3 => execute_shell(),
-        4.. => {
-            let has_ended_well = again(&["inside", &number.to_string()], cgroup.as_ref())?;
-            Ok(has_ended_well.then(String::new))
-        }
+    if number <= 3 {
+        return execute_shell();
     }
+    let cgroup = if number >= 8 { make_cgroup()? } else { None };
+    let path = cgroup.as_ref().map(|cgroup| cgroup.path.to_string_lossy());
+    again(&["inside", &number.to_string(), &path.unwrap_or_default()])
 }
 
-/// Does what `child` does in step `number`, where it lasts no longer than this process.
-fn try_inside(number: u32) -> Result<Option<String>> {
-    if env::var_os(CGROUP).is_some() {
-        join()?;
+/// Does what `child` does in step `number`, where it lasts no longer than this process. The
+/// cgroup is named to those that are to join one.
+fn try_inside(number: u32, cgroup: &str) -> Result<String, Refusal> {
+    if !cgroup.is_empty() {
+        join(cgroup)?;
     }
     if number >= 7 {
         unshare(CloneFlags::CLONE_NEWNS).context("unshare the mount namespace")?;
@@ -322,25 +304,8 @@ fn try_inside(number: u32) -> Result<Option<String>> {
     execute_shell()
 }
 
-/// Starts this program once more, as the steps start `child`, waits until it has ended, and
-/// tells whether it has done what it was to do. If not, it has told why.
-fn again(what: &[&str], cgroup: Option<&Cgroup>) -> Result<bool> {
-    let mut command = Command::new("/proc/self/exe");
-    if let Some(cgroup) = cgroup {
-        command.env(CGROUP, &cgroup.path);
-    }
-    let status = command.arg(WORD).args(what).status();
-    let status = status.context("execute /proc/self/exe")?;
-    let has_told = status.code() == Some(1);
-    ensure!(
-        status.success() || has_told,
-        "/proc/self/exe ended with {status}"
-    );
-    Ok(!has_told)
-}
-
 /// Executes a shell that does nothing: bash, or else sh.
-fn execute_shell() -> Result<Option<String>> {
+fn execute_shell() -> Result<String, Refusal> {
     let execute = |shell: &str| {
         let mut command = Command::new(shell);
         // This would name a file of commands.
@@ -351,6 +316,8 @@ fn execute_shell() -> Result<Option<String>> {
         status => status,
     };
     let status = status.context("execute bash")?;
-    ensure!(status.success(), "bash ended with {status}");
-    Ok(Some(String::new()))
+    match status.success() {
+        true => Ok(String::new()),
+        false => Err(anyhow!("bash ended with {status}").into()),
+    }
 }

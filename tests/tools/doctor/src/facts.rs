@@ -7,14 +7,10 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use common::find_in_path;
-use kernelfiles::machine::setting;
 
 use crate::attempt::{AS_CALLED, Namespaces, Refusal, UNSHARE, attempt};
 use crate::machine::{self, User};
 use crate::table::row;
-
-/// The oldest kernel on which the steps have been tried.
-const OLDEST: (u32, u32) = (5, 10);
 
 /// What was found, and what the verdicts on the steps are made from.
 pub struct Facts {
@@ -74,9 +70,21 @@ impl Rootfs {
         folders.any(|folder| folder.join(program).symlink_metadata().is_ok())
     }
 
-    /// What is known of it if it is there.
+    /// What is known of it, and what to do about it.
     fn describe(&self) -> String {
         let path = self.path.display();
+        if self.is_missing() {
+            let place = self.place();
+            return match place.and_then(|place| machine::forbidden_at(&place)) {
+                None => format!("no {path}\n-> `{}`", self.command()),
+                Some(option) => format!(
+                    "no {path}\nand its place is on a file system mounted {option}\n-> {ELSEWHERE}"
+                ),
+            };
+        }
+        if let Err(error) = &self.found {
+            return format!("{path}: {error}\n-> name a folder in ROOTFS that you may enter");
+        }
         let programs = with(&["bash", "ps"], |name| self.has(name));
         let found = format!("{path}, with {programs}");
         if let Some(option) = machine::forbidden_at(&self.path.join("dev/.")) {
@@ -121,25 +129,24 @@ impl Facts {
         namespaces.is_ok_and(|namespaces| !namespaces.without_room().is_empty())
     }
 
+    /// Where nothing was found, there is no row.
     pub fn table(&self) -> String {
         let rows = [
-            ("check", Some("found, and what to do".to_owned())),
-            ("user", Some(self.user())),
-            ("WSL", wsl().map(str::to_owned)),
+            ("check", "found, and what to do".to_owned()),
+            ("user", self.user()),
+            ("WSL", machine::wsl().to_owned()),
             ("container", self.container()),
-            ("kernel", Some(kernel())),
-            ("namespaces", Some(self.namespaces())),
-            ("user namespaces", Some(self.user_namespaces())),
-            ("cgroups", Some(cgroups())),
-            ("pids", Some(self.pids())),
-            ("mounts", Some(mounts())),
-            ("/proc", proc().map(str::to_owned)),
-            ("programs", Some(self.programs())),
-            ("rootfs", Some(self.rootfs())),
+            ("kernel", machine::kernel()),
+            ("namespaces", self.namespaces()),
+            ("user namespaces", self.user_namespaces()),
+            ("cgroups", machine::cgroups()),
+            ("pids", self.pids()),
+            ("mounts", machine::mounts_of_root()),
+            ("/proc", machine::proc().to_owned()),
+            ("programs", self.programs()),
+            ("rootfs", self.rootfs.describe()),
         ];
-        let rows = rows.into_iter();
-        rows.filter_map(|(check, found)| Some(row(check, &found?)))
-            .collect()
+        rows.map(|(check, found)| row(check, &found)).concat()
     }
 
     fn user(&self) -> String {
@@ -165,15 +172,20 @@ impl Facts {
         format!("{who}{rights}{advice}")
     }
 
-    /// Whether a container is in the way, as far as one can see that from inside.
-    fn container(&self) -> Option<String> {
-        if self.user.can_be_admin {
-            return None;
+    /// Whether a container is in the way, as far as one can see that from inside, by the files
+    /// that container engines leave.
+    fn container(&self) -> String {
+        let files = [
+            "/.dockerenv",
+            "/run/.containerenv",
+            "/run/systemd/container",
+        ];
+        match files.into_iter().find(|path| Path::new(path).exists()) {
+            Some(sign) if !self.user.can_be_admin => {
+                format!("{sign} is a sign of one\n-> start it with `--privileged`, if you may")
+            }
+            _ => String::new(),
         }
-        let sign = machine::sign_of_a_container()?;
-        Some(format!(
-            "{sign} is a sign of one\n-> start it with `--privileged`, if you may"
-        ))
     }
 
     fn namespaces(&self) -> String {
@@ -234,26 +246,6 @@ impl Facts {
         let advice = missing.map(|name| format!("\n-> `{}`", rootfs::package_command(name)));
         with(&needed, is_there) + &advice.collect::<String>()
     }
-
-    fn rootfs(&self) -> String {
-        let rootfs = &self.rootfs;
-        let path = rootfs.path.display();
-        match &rootfs.found {
-            Err(_) if rootfs.is_missing() => {
-                match rootfs
-                    .place()
-                    .and_then(|place| machine::forbidden_at(&place))
-                {
-                    None => format!("no {path}\n-> `{}`", rootfs.command()),
-                    Some(option) => format!(
-                        "no {path}\nand its place is on a file system mounted {option}\n-> {ELSEWHERE}"
-                    ),
-                }
-            }
-            Err(error) => format!("{path}: {error}\n-> name a folder in ROOTFS that you may enter"),
-            Ok(()) => rootfs.describe(),
-        }
-    }
 }
 
 /// The names of programs, and whether each is there.
@@ -268,71 +260,4 @@ fn with(names: &[&str], is_there: impl Fn(&str) -> bool) -> String {
 /// Advice about a setting of the kernel's that is in the way.
 fn lift(why: &str, cure: &str) -> String {
     format!("\n-> {why} Until the next boot, this lifts it:\n   sudo sysctl {cure}")
-}
-
-fn kernel() -> String {
-    // Such as `6.12.57-amd64`.
-    let Ok(release) = setting("kernel.osrelease") else {
-        return "unknown".to_owned();
-    };
-    let mut numbers = release.split(['.', '-']).map(|number| number.parse().ok());
-    let version = (numbers.next().flatten(), numbers.next().flatten());
-    match version {
-        (Some(major), Some(minor)) if (major, minor) < OLDEST => {
-            let (major, minor) = OLDEST;
-            format!("{release}\n-> the steps have been tried on {major}.{minor} and later")
-        }
-        _ => release,
-    }
-}
-
-fn wsl() -> Option<&'static str> {
-    Some(match machine::wsl()? {
-        1 => {
-            "version 1, which has no namespaces\n\
-             -> in Windows: `wsl --set-version DISTRIBUTION 2`"
-        }
-        _ if machine::is_on_windows_drive() => {
-            "version 2, and this folder is on a Windows drive\n\
-             -> clone into your home in Linux, where files have an owner and a mode"
-        }
-        _ => "version 2",
-    })
-}
-
-fn cgroups() -> String {
-    match (machine::cgroups(), machine::covered_cgroups()) {
-        (Some(layout), _) => layout,
-        // Without a /proc, nothing is known.
-        _ if !machine::has_proc() => "unknown".to_owned(),
-        (None, Some(point)) => {
-            let point = point.display();
-            format!("something lies over {point}\n-> `umount {point}`: it hides the cgroups")
-        }
-        _ => "not mounted\n-> `mount -t cgroup2 cgroup2 /sys/fs/cgroup`".to_owned(),
-    }
-}
-
-/// How `/` passes mounts on: mount_namespaces(7).
-fn mounts() -> String {
-    let tags = machine::propagation_of_root();
-    let found = match tags.as_deref().and_then(|tags| tags.split(':').next()) {
-        None if !machine::has_proc() => "unknown",
-        None => {
-            "`/` is not a mount point\n\
-             -> leave the chroot: step 7 and user namespaces do not work in one"
-        }
-        Some("") => "`/` is private: mounts do not leave their namespace",
-        Some("shared") => "`/` is shared: mounts reach other namespaces, until made private",
-        Some("master") => "`/` is a slave: mounts come in, and do not go out",
-        Some(other) => &format!("`/` is {other}: mounts do not leave their namespace"),
-    };
-    found.to_owned()
-}
-
-fn proc() -> Option<&'static str> {
-    (!machine::has_proc()).then_some(
-        "not mounted\n\
-         -> `mount -t proc proc /proc`: the steps from 4 on need it, and these checks",
-    )
 }

@@ -1,8 +1,8 @@
-//! What can be read about this machine. What cannot be read is `None`, and no error: in a
-//! chroot there may be no /proc at all.
+//! What can be read about this machine, some of it in the words of the first table. What
+//! cannot be read is no error: in a chroot there may be no /proc at all.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use common::find_in_path;
@@ -16,6 +16,9 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 /// The number of CAP_SYS_ADMIN in the sets of /proc/PID/status (capabilities(7)).
 const CAP_SYS_ADMIN: u32 = 21;
+
+/// The oldest kernel on which the steps have been tried.
+const OLDEST: (u32, u32) = (5, 10);
 
 /// What statfs(2) says of a Windows drive in WSL 2.
 const V9FS_MAGIC: FsType = FsType(0x0102_1997);
@@ -120,65 +123,101 @@ pub fn sudo() -> Option<String> {
 }
 
 /// The Windows Subsystem for Linux: version 1 is no Linux kernel, version 2 is one.
-pub fn wsl() -> Option<u32> {
-    let release = setting("kernel.osrelease").ok()?;
-    let is_wsl = release.to_lowercase().contains("microsoft");
+pub fn wsl() -> &'static str {
+    let release = setting("kernel.osrelease").unwrap_or_default();
     let is_second = release.contains("WSL2") || release.contains("microsoft-standard");
-    is_wsl.then_some(1 + u32::from(is_second))
+    let is_on_drive = || statfs(".").is_ok_and(|found| found.filesystem_type() == V9FS_MAGIC);
+    if !release.to_lowercase().contains("microsoft") {
+        ""
+    } else if !is_second {
+        "version 1, which has no namespaces\n\
+         -> in Windows: `wsl --set-version DISTRIBUTION 2`"
+    } else if is_on_drive() {
+        "version 2, and this folder is on a Windows drive\n\
+         -> clone into your home in Linux, where files have an owner and a mode"
+    } else {
+        "version 2"
+    }
 }
 
-/// Whether the working directory is on a Windows drive, given that this is WSL.
-pub fn is_on_windows_drive() -> bool {
-    statfs(".").is_ok_and(|found| found.filesystem_type() == V9FS_MAGIC)
+pub fn kernel() -> String {
+    // Such as `6.12.57-amd64`.
+    let Ok(release) = setting("kernel.osrelease") else {
+        return "unknown".to_owned();
+    };
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|number| number.parse().ok());
+    let (major, minor) = OLDEST;
+    match (numbers.next(), numbers.next()) {
+        (Some(first), Some(second)) if (first, second) < OLDEST => {
+            format!("{release}\n-> the steps have been tried on {major}.{minor} and later")
+        }
+        _ => release,
+    }
 }
 
-/// A file that container engines leave, and so a sign that this is one of theirs.
-pub fn sign_of_a_container() -> Option<&'static str> {
-    let files = [
-        "/.dockerenv",
-        "/run/.containerenv",
-        "/run/systemd/container",
-    ];
-    files.into_iter().find(|path| Path::new(path).exists())
+pub fn proc() -> &'static str {
+    match has_proc() {
+        true => "",
+        false => {
+            "not mounted\n\
+             -> `mount -t proc proc /proc`: the steps from 4 on need it, and these checks"
+        }
+    }
 }
 
 fn mounts() -> Vec<Mount> {
     mountinfo::read("/proc/self/mountinfo").unwrap_or_default()
 }
 
-/// What /proc/self/mountinfo says of how `/` passes mounts on. In a chroot, `/` need not
-/// be a mount point.
-pub fn propagation_of_root() -> Option<String> {
-    let mounts = mounts().into_iter();
+/// How `/` passes mounts on: mount_namespaces(7). In a chroot, it need not be a mount point.
+pub fn mounts_of_root() -> String {
+    let mounts = mounts();
     // The last one lies on top.
-    let root = mounts.rev().find(|mount| mount.point == Path::new("/"))?;
-    Some(root.tags.join(" "))
+    let root = mounts.iter().rfind(|mount| mount.point == Path::new("/"));
+    let Some(root) = root else {
+        return match has_proc() {
+            false => "unknown".to_owned(),
+            true => "`/` is not a mount point\n\
+                 -> leave the chroot: step 7 and user namespaces do not work in one"
+                .to_owned(),
+        };
+    };
+    let tag = root.tags.first().and_then(|tag| tag.split(':').next());
+    let passes = match tag {
+        None => "private: mounts do not leave their namespace",
+        Some("shared") => "shared: mounts reach other namespaces, until made private",
+        Some("master") => "a slave: mounts come in, and do not go out",
+        Some(other) => &format!("{other}: mounts do not leave their namespace"),
+    };
+    format!("`/` is {passes}")
 }
 
 /// How cgroups are laid out, and where the hierarchy is that counts processes.
-pub fn cgroups() -> Option<String> {
-    let mut mounts = mounts();
-    mounts.retain(Mount::is_seen);
-    let first = mounts.iter().any(|mount| mount.kind == "cgroup");
-    let second = mounts.iter().find(|mount| mount.kind == "cgroup2");
-    let pids = mounts.iter().find(|mount| mount.has_first_pids());
+pub fn cgroups() -> String {
+    let counts = |mount: &Mount| mount.has_first_pids() || mount.kind == "cgroup2";
+    let (seen, covered): (Vec<_>, Vec<_>) = mounts().into_iter().partition(Mount::is_seen);
+    let has_first = seen.iter().any(|mount| mount.kind == "cgroup");
+    let second = seen.iter().find(|mount| mount.kind == "cgroup2");
+    let pids = seen.iter().find(|mount| mount.has_first_pids());
     let at = |mount: &Mount| format!("at {}", mount.point.display());
-    Some(match (first, second, pids) {
-        (false, None, _) => return None,
+    match (has_first, second, pids) {
         (false, Some(second), _) => format!("v2, {}", at(second)),
         (true, None, None) => "v1, without pids".to_owned(),
         (true, None, Some(pids)) => format!("v1, pids {}", at(pids)),
         (true, Some(second), None) => format!("hybrid: v1 and v2, pids in v2, {}", at(second)),
         (true, Some(_), Some(pids)) => format!("hybrid: v1 and v2, pids in v1, {}", at(pids)),
-    })
-}
-
-/// A mount point of cgroups over which something else lies.
-pub fn covered_cgroups() -> Option<PathBuf> {
-    let counts = |mount: &Mount| mount.has_first_pids() || mount.kind == "cgroup2";
-    let mut mounts = mounts().into_iter();
-    let covered = mounts.find(|mount| counts(mount) && !mount.is_seen());
-    covered.map(|mount| mount.point)
+        // Without a /proc, nothing is known.
+        (false, None, _) if !has_proc() => "unknown".to_owned(),
+        (false, None, _) => match covered.iter().find(|mount| counts(mount)) {
+            Some(Mount { point, .. }) => {
+                let point = point.display();
+                format!("something lies over {point}\n-> `umount {point}`: it hides the cgroups")
+            }
+            None => "not mounted\n-> `mount -t cgroup2 cgroup2 /sys/fs/cgroup`".to_owned(),
+        },
+    }
 }
 
 /// Whether it is a hierarchy of version 1 that counts processes.

@@ -27,11 +27,11 @@ enum Verdict {
     No(String),
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Way {
+    Root,
     Unshare,
     Delegated,
-    Root,
 }
 
 impl<'a> Steps<'a> {
@@ -50,17 +50,16 @@ impl<'a> Steps<'a> {
 
     /// The numbers of the steps with such a verdict.
     fn which(&self, wanted: impl Fn(&Verdict) -> bool) -> Vec<usize> {
-        let verdicts = (1..).zip(&self.verdicts);
-        let wanted = verdicts.filter(|(_, verdict)| wanted(verdict));
-        wanted.map(|(number, _)| number).collect()
+        let numbers = 1..=self.verdicts.len();
+        numbers
+            .filter(|number| wanted(&self.verdicts[number - 1]))
+            .collect()
     }
 
     pub fn table(&self) -> String {
-        let mut text = row("step", "can run here");
-        for ((number, verdict), name) in (1..).zip(&self.verdicts).zip(STEPS) {
-            text += &row(name, &self.describe(number, verdict));
-        }
-        text
+        let rows = (1..).zip(STEPS).zip(&self.verdicts);
+        let rows = rows.map(|((number, name), verdict)| row(name, &self.describe(number, verdict)));
+        row("step", "can run here") + &rows.collect::<String>()
     }
 
     fn describe(&self, number: usize, verdict: &Verdict) -> String {
@@ -85,48 +84,43 @@ impl<'a> Steps<'a> {
 
     /// The commands that open the ways, and what to do next.
     pub fn advice(&self) -> String {
-        let with = |way| {
-            self.which(|verdict| matches!(verdict, Verdict::With(ways) if ways.contains(&way)))
+        let ways = [Way::Root, Way::Unshare, Way::Delegated];
+        ways.map(|way| self.commands(way)).concat() + &self.next()
+    }
+
+    fn commands(&self, way: Way) -> String {
+        let steps =
+            self.which(|verdict| matches!(verdict, Verdict::With(ways) if ways.contains(&way)));
+        let Some(first) = steps.first() else {
+            return String::new();
         };
-        let mut text = String::new();
-        let root = with(Way::Root);
-        if let Some(first) = root.first() {
-            let outside = match self.facts.user.uid {
-                0 => " outside of this user namespace",
-                _ => "",
-            };
-            let how = match &self.facts.sudo {
-                Some(words) => with_runner(words),
-                None => {
-                    let name = STEPS[first - 1];
-                    format!(":\n  cargo build\n  su -c 'target/debug/{name} run bash'\n")
-                }
-            };
-            text += &format!("{}, as root{outside}{how}\n", list(&root));
-        }
-        let unshare = with(Way::Unshare);
-        if !unshare.is_empty() {
-            let (steps, how) = (list(&unshare), with_runner(UNSHARE));
-            text += &format!("{steps}, as root of a user namespace and of nothing else{how}\n");
-        }
-        let delegated = with(Way::Delegated);
-        if let Some(number) = delegated.first() {
-            let (steps, name) = (list(&delegated), STEPS[number - 1]);
-            text += &format!(
-                "{steps}, so too, in a cgroup of the user's:\n  \
-                 {SCOPE} cargo run -p {name} -- run bash\n\n"
-            );
-        }
-        text + &self.next()
+        let (steps, name) = (list(&steps), STEPS[first - 1]);
+        let (who, how) = match (way, &self.facts.sudo) {
+            (Way::Root, sudo) => {
+                let who = match self.facts.user.uid {
+                    0 => "as root outside of this user namespace",
+                    _ => "as root",
+                };
+                let by_su = || format!("cargo build\n  su -c 'target/debug/{name} run bash'");
+                (who, sudo.as_deref().map_or_else(by_su, runner))
+            }
+            (Way::Unshare, _) => (
+                "as root of a user namespace and of nothing else",
+                runner(UNSHARE),
+            ),
+            (Way::Delegated, _) => (
+                "so too, in a cgroup of the user's",
+                format!("{SCOPE} cargo run -p {name} -- run bash"),
+            ),
+        };
+        format!("{steps}, {who}:\n  {how}\n\n")
     }
 
     fn next(&self) -> String {
         let first = "`cargo run -p step01-run -- run echo hello`";
         let rootfs = &self.facts.rootfs;
-        let is_refused = !self
-            .which(|verdict| matches!(verdict, Verdict::No(_)))
-            .is_empty();
-        let with = self.which(|verdict| matches!(verdict, Verdict::With(_)));
+        let is_refused = !self.which(|it| matches!(it, Verdict::No(_))).is_empty();
+        let with = self.which(|it| matches!(it, Verdict::With(_)));
         let line = match with.first() {
             _ if !is_refused && rootfs.is_missing() => {
                 format!("`{}`, then this again.", rootfs.command())
@@ -156,22 +150,22 @@ fn try_one(number: usize, facts: &Facts) -> Verdict {
     let Err(refusal) = attempt(AS_CALLED) else {
         return Verdict::Yes;
     };
+    let mut ways = Vec::new();
     let lacks_rights = refusal.is_of_permission() && !facts.user.is_admin;
-    let unshare = lacks_rights && attempt(UNSHARE).is_ok();
-    let delegated = number == 8
-        && !unshare
+    if lacks_rights && attempt(UNSHARE).is_ok() {
+        ways.push(Way::Unshare);
+    } else if number == 8
         && could_be_delegated(facts)
-        && attempt(&format!("{SCOPE} {UNSHARE}")).is_ok();
-    let ways = [
-        unshare.then_some(Way::Unshare),
-        delegated.then_some(Way::Delegated),
-        root_could(number, &refusal, facts).then_some(Way::Root),
-    ];
-    let ways: Vec<Way> = ways.into_iter().flatten().collect();
-    if ways.is_empty() {
-        Verdict::No(why(number, &refusal, facts))
-    } else {
-        Verdict::With(ways)
+        && attempt(&format!("{SCOPE} {UNSHARE}")).is_ok()
+    {
+        ways.push(Way::Delegated);
+    }
+    if root_could(number, &refusal, facts) {
+        ways.push(Way::Root);
+    }
+    match ways.is_empty() {
+        true => Verdict::No(why(number, &refusal, facts)),
+        false => Verdict::With(ways),
     }
 }
 
@@ -211,23 +205,25 @@ fn why(number: usize, refusal: &Refusal, facts: &Facts) -> String {
 }
 
 /// What lets cargo start a program through another: it is the same for all steps.
-fn with_runner(runner: &str) -> String {
+fn runner(words: &str) -> String {
     format!(
-        ":\n  # in .cargo/config.toml\n  \
+        "# in .cargo/config.toml\n  \
          [target.'cfg(target_os = \"linux\")']\n  \
-         runner = \"{runner}\"\n"
+         runner = \"{words}\""
     )
 }
 
 /// `Steps 3 to 7` for 3, 4, 5, 6, 7.
 fn list(numbers: &[usize]) -> String {
-    let names: Vec<String> = numbers.iter().map(usize::to_string).collect();
     match numbers {
         [one] => format!("Step {one}"),
         [one, other] => format!("Steps {one} and {other}"),
         [first, .., last] if last - first == numbers.len() - 1 => {
             format!("Steps {first} to {last}")
         }
-        _ => format!("Steps {}", names.join(", ")),
+        _ => {
+            let names: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            format!("Steps {}", names.join(", "))
+        }
     }
 }
