@@ -96,6 +96,10 @@ fn main() -> ExitCode {
             ("memory-after-the-start", "memory::kills_a_greedy_process"),
             ("memory-with-swap", "memory::allows_no_swap"),
             (
+                "born-in-cgroup-joins-first",
+                "born-in-cgroup::is_born_in_its_cgroup",
+            ),
+            (
                 "capabilities-unbounded",
                 "capabilities::root_has_no_more_than_docker_gives",
             ),
@@ -159,7 +163,7 @@ fn mydocker_takes_the_hosts_root(program: &Program) -> Result<()> {
 }
 
 fn it_and_answers_refuse_a_link_to_mount_on(program: &Program) -> Result<()> {
-    for name in ["step08-cgroup", "memory", "capabilities", "seccomp"] {
+    for name in &WITH_A_CGROUP[..5] {
         refuses_a_link_to_mount_on(&program.answer(name, &[]), &["proc"])?;
     }
     refuses_a_link_to_mount_on(&program.answer("mydocker", &[]), &["proc", "dev", "tmp"])
@@ -342,9 +346,10 @@ fn answers_refuse_what_reaches_beyond(program: &Program) -> Result<()> {
 }
 
 /// The step, and the answers that have `cgroup.rs` or their own.
-const WITH_A_CGROUP: [&str; 5] = [
+const WITH_A_CGROUP: [&str; 6] = [
     "step08-cgroup",
     "memory",
+    "born-in-cgroup",
     "capabilities",
     "seccomp",
     "mydocker",

@@ -52,6 +52,7 @@ pub const EXERCISES: &[Exercise] = &[
             "does_nothing_if_proc_cannot_be_mounted",
         ]),
     core(8, "memory", 30).part(&[]),
+    more(8, "born-in-cgroup", "★★", 40),
     more(8, "capabilities", "★★★", 45)
         .part(&["--cap-drop", "ALL"])
         .not_asked(&["lets_setuid_programs_work"]),

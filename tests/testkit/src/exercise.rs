@@ -3,6 +3,7 @@
 
 use crate::check::Check;
 
+mod born_in_cgroup;
 mod capabilities;
 mod clean_env;
 mod clone;
@@ -46,6 +47,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "dev" => dev::CHECKS,
         "own-proc" => own_proc::CHECKS,
         "memory" => memory::CHECKS,
+        "born-in-cgroup" => born_in_cgroup::CHECKS,
         "capabilities" => capabilities::CHECKS,
         "seccomp" => seccomp::CHECKS,
         "mydocker" => mydocker::CHECKS,

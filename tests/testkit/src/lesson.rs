@@ -242,14 +242,14 @@ fn start_sleepers<'a>(program: &'a Program, seconds: &str) -> Result<Running<'a>
     program.run(&["bash", "-c", &script]).started()
 }
 
-fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
+pub(crate) fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1000"]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
     let max = read(&cgroup, "pids.max")?;
     expect(max == "20", "20 in pids.max", max)
 }
 
-fn stops_a_fork_bomb(program: &Program) -> Result<()> {
+pub(crate) fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     // The sleep shows where the cgroup is. A shell cannot: it waits long for a fork.
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
     let running = program.run(&["bash", "-c", script]).start()?;
@@ -271,7 +271,7 @@ fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     program.host.expect_nothing_left()
 }
 
-fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
+pub(crate) fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
     let _small = (
         program.run(&["sleep", "1003"]).start()?,
         program.run(&["sleep", "1004"]).start()?,
