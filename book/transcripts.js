@@ -4,7 +4,7 @@
 // a typed line copies that line, and the button copies all typed lines of its block. Without
 // this script a page says the same.
 
-(function () {
+(() => {
     // The prompts of lines that the book's test has typed, and those of lines that nobody has.
     const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /;
     const otherPrompts = /^[#$] /;

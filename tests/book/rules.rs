@@ -141,11 +141,13 @@ fn prose(page: &str) -> Result<Vec<(usize, String)>> {
     Ok(texts.collect())
 }
 
-/// The script that tells apart what is typed knows a prompt as we do.
+/// The scripts that tell apart what is typed know a prompt as we do.
 pub fn a_reader_sees_the_same_prompts() -> Result<()> {
-    let script = read(&top().join("book/transcripts.js"))?;
     let pattern = format!("/{}/", console::PROMPT.as_str());
-    ensure!(script.contains(&pattern), "transcripts.js lacks {pattern}");
+    for script in ["book/transcripts.js", "book/machine/panel.js"] {
+        let text = read(&top().join(script))?;
+        ensure!(text.contains(&pattern), "{script} lacks {pattern}");
+    }
     Ok(())
 }
 

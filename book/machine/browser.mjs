@@ -1,0 +1,413 @@
+// browser.mjs BOOK [firefox]: opens the built book in Chromium, or in Firefox, and uses it as a reader would.
+// With SHOTS=FOLDER it leaves pictures there. Figures that depend on how fast a machine is are printed; what is
+// asked of them is a ratio.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import puppeteer from "puppeteer-core";
+
+const [book, name = "chrome"] = process.argv.slice(2);
+const isFirefox = name === "firefox";
+
+// --- A plain server of files: no ranges, no compression. In /absent/ there is no machine, and in /broken/ the
+// download of its state breaks off once. ---
+const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+let requests = [];
+let breaks = 1;
+const server = createServer(async ({ url }, answer) => {
+    const [, kind, path] = /^\/(\w+)\/([^?]*)/.exec(url) ?? [];
+    requests.push(path);
+    try {
+        if (kind === "absent" && path === "machine/machine.json") throw Error("absent");
+        const body = await readFile(join(book, path));
+        const head = { "content-type": types[extname(path)] ?? "application/octet-stream", "cache-control": "max-age=600" };
+        answer.writeHead(200, { ...head, "content-length": body.length });
+        if (kind === "broken" && path.endsWith("state.zst") && breaks-- > 0) {
+            answer.write(body.subarray(0, body.length / 2), () => answer.destroy());
+        } else answer.end(body);
+    } catch {
+        answer.writeHead(404).end();
+    }
+}).listen(0, "127.0.0.1");
+await once(server, "listening");
+const origin = `http://127.0.0.1:${server.address().port}`;
+const browser = await puppeteer.launch({
+    browser: name,
+    executablePath: isFirefox ? "/usr/bin/firefox-esr" : "/usr/bin/chromium",
+    args: isFirefox ? [] : ["--no-sandbox", "--disable-gpu"],
+    protocolTimeout: 300_000,
+});
+after(async () => {
+    await browser.close();
+    server.close();
+});
+
+// --- What a reader does and sees ---
+const errors = [];
+async function open(path, { width = 1280, height = 900, hasTouch = false, prepare } = {}) {
+    const page = await browser.newPage();
+    await page.setViewport({ width, height, hasTouch, isMobile: hasTouch && !isFirefox });
+    page.on("pageerror", (error) => errors.push(String(error)));
+    await prepare?.(page);
+    await page.goto(path.includes(":") ? path : `${origin}/${path}`);
+    return page;
+}
+const text = (page, port = 0) => page.evaluate((port) => {
+    const { active } = window.machine?.terminals[port]?.term.buffer ?? {};
+    const lines = [];
+    for (let i = 0; i < active?.length; i++) lines.push(active.getLine(i).translateToString(true).trimEnd());
+    return lines.join("\n").trimEnd();
+}, port);
+async function until(what, condition, seconds = 60) {
+    const start = performance.now();
+    for (;;) {
+        if (await condition()) return performance.now() - start;
+        if (performance.now() - start > seconds * 1000) throw Error(`${what}: not within ${seconds} s`);
+        await new Promise((done) => setTimeout(done, 5));
+    }
+}
+async function shows(page, wanted, port = 0) {
+    let seen;
+    const found = async () => wanted.test(seen = await text(page, port));
+    return await until(wanted, found).catch((error) => { throw Error(`${error.message}, but ${JSON.stringify(seen)}`); });
+}
+const button = (label) => `::-p-xpath(//*[@id="machine"]//button[.="${label}"])`;
+const press = async (page, label) => (await page.waitForSelector(button(label), { visible: true })).click();
+const says = (page, words) => until(words, async () => words.test(await page.$eval(".machine-status", (status) => status.textContent)));
+const chapter = (page) => page.frames().find((frame) => frame.parentFrame());
+async function enter(page, line) {
+    await page.keyboard.type(line);
+    await page.keyboard.press("Enter");
+}
+async function start(page) {
+    await page.click(".machine-note button");
+    return shows(page, /^laptop#$/);
+}
+const isAt = (page, path) => until(path, async () => page.url().includes(path) && chapter(page)?.url().includes(path)
+    && await chapter(page).evaluate(() => document.readyState === "complete").catch(() => false));
+// Presses "Type this" below the block that begins with this line.
+async function typeThis(page, line) {
+    const key = await until(line, async () => await chapter(page).evaluateHandle((line) => [...document.querySelectorAll("main pre > code")]
+        .find((code) => code.textContent.includes(line)).parentElement.nextElementSibling.querySelector("button"), line)
+        .then((handle) => handle.asElement()).catch(() => null)).then(() => chapter(page).evaluateHandle((line) => [...document.querySelectorAll("main pre > code")]
+        .find((code) => code.textContent.includes(line)).parentElement.nextElementSibling.querySelector("button"), line));
+    await key.click();
+}
+const picture = async (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+const figure = (t, what, ms) => t.diagnostic(`${what}: ${ms.toFixed()} ms`);
+
+test("nothing is loaded before the click, and nothing is missed without JavaScript", async () => {
+    requests = [];
+    const page = await open("book/step05-pid.html");
+    assert.deepEqual(requests.filter((path) => /^machine\/(?!panel)/.test(path)), []);
+    const words = () => page.$eval("main", (main) => main.textContent.replace(/\s+/g, " "));
+    await page.$eval(".machine-note", (note) => note.remove());
+    const withScripts = await words();
+    await page.setJavaScriptEnabled(false);
+    await page.reload();
+    assert.equal(await page.$(".machine-note"), null);
+    assert.equal(await words(), withScripts);
+    await page.close();
+});
+
+test("a click on what is typed copies it", { skip: isFirefox && "Firefox gives no clipboard to a test" }, async () => {
+    await browser.defaultBrowserContext().overridePermissions(origin, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
+    const page = await open("book/step05-pid.html");
+    await page.bringToFront();
+    const copied = () => page.evaluate(() => navigator.clipboard.readText());
+    await page.click("main .language-console .command");
+    await until("the line", async () => (await copied()) === "cargo run -p step05-pid -- run bash");
+    // mdBook's button copies all typed lines of a block, without prompts and answers.
+    const block = await page.$("main pre:has(.language-console)");
+    await block.hover();
+    await (await block.$(".clip-button")).click();
+    await until("the block", async () => (await copied()) === "cargo run -p step05-pid -- run bash\necho $$\nexit");
+    await page.close();
+});
+
+test("a reader tries a chapter, and goes on to the next", async (t) => {
+    const page = await open("book/step05-pid.html");
+    await page.evaluate(() => scrollTo(0, 150));
+    const click = await start(page);
+    figure(t, "click to prompt, first", click);
+
+    await t.test("types, with the chapter beside the terminal", async (t) => {
+        await isAt(page, "step05-pid.html");
+        assert.equal(await chapter(page).evaluate(() => scrollY), 150);
+        await enter(page, "cargo run -p step05-pid -- run bash");
+        figure(t, "run bash", await shows(page, /Running in child \[bash\] as 1\ncontainer#$/));
+        await enter(page, "echo $$");
+        await shows(page, /echo \$\$\n2\ncontainer#$/);
+        await enter(page, "hostname; exit 3");
+        await shows(page, /\ncontainer\nexit\nlaptop#$/);
+        await enter(page, "echo $?");
+        await shows(page, /\n3\nlaptop#$/);
+    });
+
+    await t.test("sees each key at once", async (t) => {
+        const times = [];
+        for (let i = 0; i < 20; i++) {
+            const before = (await text(page)).length;
+            await page.keyboard.press("x");
+            times.push(await until("an x", async () => (await text(page)).length > before));
+        }
+        times.sort((a, b) => a - b);
+        figure(t, "a key is echoed, median", times[10]);
+        figure(t, "a key is echoed, worst", times[19]);
+        await page.keyboard.down("Control");
+        await page.keyboard.press("c");
+        await page.keyboard.up("Control");
+        await shows(page, /\^C\n?laptop#$/);
+    });
+
+    await t.test("keys are the terminal's while it has the focus, and Escape twice leaves it", async () => {
+        await page.keyboard.press("ArrowLeft");
+        await enter(page, "s");
+        await shows(page, /s: command not found\nlaptop#$/);
+        assert.match(page.url(), /step05/);
+        const inside = () => page.evaluate(() => document.activeElement.classList.contains("xterm-helper-textarea"));
+        await page.keyboard.press("Escape");
+        assert(await inside());
+        await page.keyboard.press("Escape");
+        assert(!await inside());
+        assert.equal(await page.evaluate(() => document.activeElement.textContent), "Hide");
+    });
+
+    await t.test("opens the second terminal of the same machine, whose clock is right", async () => {
+        await press(page, "Second terminal");
+        await shows(page, /laptop#$/, 1);
+        await enter(page, "clear; date +%s; tty");
+        await shows(page, /ttyS1\nlaptop#$/, 1);
+        const clock = Number(/^(\d{10})$/m.exec(await text(page, 1))[1]);
+        assert(Math.abs(clock - Date.now() / 1000) < 10, `the clock says ${clock}`);
+    });
+
+    await t.test("has blocks typed into their terminals, and is told what cannot be", async () => {
+        await typeThis(page, "-- run sleep 4711\n");
+        await shows(page, /Running in child \[sleep 4711\] as 1$/);
+        await typeThis(page, "ps -a --forest -o pid,ppid,args");
+        await shows(page, /_ sleep 4711\n(.*\n)*laptop#$/, 1);
+        await picture(page, `${name}-two-terminals`);
+        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await page.keyboard.down("Control");
+        await page.keyboard.press("c");
+        await page.keyboard.up("Control");
+        await shows(page, /\^C\n?laptop#$/);
+        const reasons = await chapter(page).$$eval(".machine-type", (all) => all.map((one) => one.textContent).filter((one) => one !== "Type this"));
+        assert(reasons.some((reason) => /^Not in this machine: .*compiler/.test(reason)), String(reasons));
+    });
+
+    await t.test("finds the machine as it was on the next page, and back", async () => {
+        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await enter(page, "clear; here=step05");
+        await shows(page, /^laptop#$/);
+        await (await chapter(page).$("a.mobile-nav-chapters.next")).click();
+        await isAt(page, "step06-chroot.html");
+        assert.match(await page.title(), /^Step 6/);
+        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await enter(page, "echo $here");
+        await shows(page, /\nstep05\nlaptop#$/);
+        await chapter(page).focus("body");
+        await chapter(page).evaluate(() => document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" })));
+        await isAt(page, "step07-proc.html");
+        await page.evaluate(() => history.back());
+        await isAt(page, "step06-chroot.html");
+        await page.evaluate(() => history.back());
+        await isAt(page, "step05-pid.html");
+        assert.match(await page.title(), /^Step 5/);
+        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await enter(page, "echo still $here");
+        await shows(page, /\nstill step05\nlaptop#$/);
+    });
+
+    await t.test("hides it, and finds it again", async () => {
+        await press(page, "Hide");
+        assert(!await page.$eval(".machine-terminals", (element) => element.offsetHeight > 0));
+        await press(page, "Show");
+        await enter(page, "echo and $here");
+        await shows(page, /\nand step05\nlaptop#$/);
+    });
+
+    await t.test("drags the terminals higher", async () => {
+        const height = () => page.$eval("#machine", (panel) => panel.offsetHeight);
+        const before = await height();
+        const { x, y, width } = await (await page.$(".machine-divider")).boundingBox();
+        await page.mouse.move(x + width / 3, y + 4);
+        await page.mouse.down();
+        await page.mouse.move(x + width / 3, y - 96, { steps: 4 });
+        await page.mouse.up();
+        const after = await height();
+        assert(after > before + 80 && after < before + 120, `${before}, then ${after}`);
+    });
+
+    await t.test("reads on in the dark", async () => {
+        const background = () => page.evaluate(() => window.machine.terminals[0].term.options.theme.background);
+        const light = await background();
+        await chapter(page).evaluate(() => document.getElementById("mdbook-theme-navy").click());
+        await until("dark", async () => (await background()) !== light);
+        await chapter(page).evaluate(() => document.getElementById("mdbook-theme-light").click());
+        await until("light", async () => (await background()) === light);
+    });
+
+    await t.test("goes to another tab: the machine stands still, and knows the time afterwards", async () => {
+        const hide = (hidden) => page.evaluate((hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }, hidden);
+        const instructions = () => page.evaluate(() => window.machine.emulator.get_instruction_counter());
+        await hide(true);
+        await until("still", () => page.evaluate(() => !window.machine.emulator.is_running()));
+        const before = await instructions();
+        await new Promise((done) => setTimeout(done, 1000));
+        assert.equal(await instructions(), before);
+        await hide(false);
+        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await enter(page, "clear; date +%s");
+        await shows(page, /^\d{10}\nlaptop#$/m);
+        await until("the time", async () => {
+            await enter(page, "clear; date +%s");
+            await shows(page, /^\d{10}\nlaptop#$/m);
+            return Math.abs(Number(/^\d{10}$/m.exec(await text(page))[0]) - Date.now() / 1000) < 5;
+        });
+    });
+
+    await t.test("starts anew", async (t) => {
+        await press(page, "Start anew");
+        figure(t, "start anew", await shows(page, /^laptop#$/));
+        await says(page, /Escape/);
+        await enter(page, "echo \"<$here>\"");
+        await shows(page, /\n<>\nlaptop#$/);
+    });
+
+    await t.test("waits little longer than for an empty emulator", async (t) => {
+        const empty = await page.evaluate(async () => {
+            const { folder, options } = await (await fetch("machine/machine.json")).json();
+            const start = performance.now();
+            const emulator = new V86({ ...options, wasm_path: `machine/${folder}/v86.wasm`, autostart: false });
+            await new Promise((done) => emulator.add_listener("emulator-loaded", done));
+            emulator.destroy();
+            return performance.now() - start;
+        });
+        await page.goto(`${origin}/book/step06-chroot.html`);
+        const cached = await start(page);
+        figure(t, "an empty emulator", empty);
+        figure(t, "click to prompt, cached", cached);
+        assert(cached < 8 * empty + 1000, `${cached} ms, and ${empty} ms for an empty emulator`);
+    });
+    await page.close();
+});
+
+test("the fork bomb stops at 20, and the page still scrolls", async (t) => {
+    const page = await open("book/step08-cgroup.html");
+    await page.evaluate(() => localStorage.setItem("mdbook-theme", "navy"));
+    await page.reload();
+    await start(page);
+    await enter(page, "time cargo run -p step08-cgroup -- run true");
+    figure(t, "step08-cgroup run true", await shows(page, /real[^]*laptop#$/));
+    t.diagnostic(/real.*/.exec(await text(page))[0]);
+    await press(page, "Second terminal");
+    await shows(page, /laptop#$/, 1);
+    await page.evaluate(() => window.machine.terminals[0].term.focus());
+    await enter(page, "cargo run -p step08-cgroup -- run bash");
+    await shows(page, /container:\/#$/);
+    await enter(page, ":() { : | : & }; :");
+    figure(t, "the bomb is stopped", await shows(page, /Resource temporarily unavailable/));
+    const frames = await chapter(page).evaluate(async () => {
+        const start = performance.now();
+        for (let i = 0; i < 30; i++) {
+            scrollBy(0, 20);
+            await new Promise(requestAnimationFrame);
+        }
+        return performance.now() - start;
+    });
+    figure(t, "30 frames while it goes on", frames);
+    assert.equal(await chapter(page).evaluate(() => scrollY), 600);
+    await picture(page, `${name}-fork-bomb`);
+    await page.evaluate(() => window.machine.terminals[1].term.focus());
+    await enter(page, "cat /sys/fs/cgroup/container-*/pids.{max,current}");
+    await shows(page, /\n20\n20\nlaptop#$/, 1);
+    await page.evaluate(() => window.machine.terminals[0].term.focus());
+    await enter(page, "exit");
+    await shows(page, /laptop#$/);
+    await enter(page, "clear; ls -d /sys/fs/cgroup/container-*; echo left: $?");
+    await shows(page, /\nleft: 2\nlaptop#$/);
+    await page.evaluate(() => localStorage.removeItem("mdbook-theme"));
+    await page.close();
+});
+
+test("a block that ends with Ctrl-C leaves that to the reader, and one whose prompt is not there stops", async () => {
+    const page = await open("book/step02-exec.html");
+    await start(page);
+    await isAt(page, "step02-exec.html");
+    await typeThis(page, "-- run sleep 100\n");
+    await says(page, /Ctrl-C/);
+    await shows(page, /Running \[sleep 100\]$/);
+    await page.keyboard.down("Control");
+    await page.keyboard.press("c");
+    await page.keyboard.up("Control");
+    await shows(page, /echo \$\?\n130\nlaptop#$/);
+    await page.close();
+});
+
+test("on a phone", async () => {
+    const page = await open("book/step05-pid.html", { width: 390, height: 844, hasTouch: true });
+    await start(page);
+    await picture(page, `${name}-phone`);
+    assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is wider than the phone");
+    await enter(page, "cargo run -p step05-pid -- run sleep 4711");
+    await shows(page, /Running in child \[sleep 4711\] as 1$/);
+    // The keyboard takes half of the page.
+    await page.setViewport({ width: 390, height: 440, hasTouch: true, isMobile: !isFirefox });
+    await until("room", () => page.evaluate(() => document.body.offsetHeight <= 440));
+    await until("the cursor is seen", () => page.evaluate(() => {
+        const { bottom, height } = document.querySelector(".xterm-screen").getBoundingClientRect();
+        return height > 0 && bottom <= 440;
+    }));
+    await picture(page, `${name}-phone-keyboard`);
+    if (!isFirefox) await press(page, "Ctrl-C");
+    else await page.evaluate(() => window.machine.terminals[0].term.input("\x03"));
+    await shows(page, /\^C\n?laptop#$/);
+    await press(page, "Second terminal");
+    await shows(page, /laptop#$/, 1);
+    assert.deepEqual(await page.$$eval(".machine-terminal", (all) => all.map((one) => one.offsetWidth > 0)), [false, true]);
+    await press(page, "Second terminal");
+    assert.deepEqual(await page.$$eval(".machine-terminal", (all) => all.map((one) => one.offsetWidth > 0)), [true, false]);
+    await page.close();
+});
+
+test("what goes wrong is said", async (t) => {
+    await t.test("no machine in this copy", async () => {
+        const page = await open("absent/step05-pid.html");
+        await page.click(".machine-note button");
+        await says(page, /comes without the machine: `book\/machine\/make` makes it/);
+        assert.equal(await page.$(button("Try again")).then((found) => found.isVisible()), false);
+        await page.close();
+    });
+    await t.test("a download that breaks off, and another try", async () => {
+        const page = await open("broken/step05-pid.html");
+        await page.click(".machine-note button");
+        await says(page, /The machine is not loaded/);
+        await press(page, "Try again");
+        await shows(page, /^laptop#$/);
+        await page.close();
+    });
+    await t.test("no WebAssembly", async () => {
+        const prepare = (page) => page.evaluateOnNewDocument(() => { delete window.WebAssembly; });
+        const page = await open("book/step05-pid.html", { prepare });
+        await page.click(".machine-note button");
+        await says(page, /needs WebAssembly/);
+        await page.close();
+    });
+    await t.test("a page opened as a file", async () => {
+        const page = await open(pathToFileURL(join(book, "step05-pid.html")).href);
+        await page.click(".machine-note button");
+        await says(page, /opened as a file may load nothing/);
+        await page.close();
+    });
+});
+
+test("no page has had an error", () => assert.deepEqual(errors, []));

@@ -1,0 +1,250 @@
+'use strict';
+
+// "Try it here": a Linux machine in the page, in which the chapter's commands can be typed. It is v86, an emulator
+// of a PC, which goes on from a saved state with this book's programs in it; `book/machine/make` makes the files.
+// Nothing is loaded before somebody asks for it, and nothing that is typed leaves the browser.
+// Each chapter is a page of its own, and a machine lives no longer than its page. So the first click puts the
+// chapter into a frame of this page, where its links and keys turn pages as ever, and the machine outside goes on.
+// (It could be saved when a page ends, for the next to load: but no browser waits until 60 MB are written.)
+(() => {
+    if (window.frameElement?.id === 'machine-chapter') return; // its machine is outside
+    const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /m;
+    if (!prompts.test(document.querySelector('main').textContent)) return;
+
+    const base = new URL(`${path_to_root}machine/`, location.href).href;
+    const terminals = [];
+    const files = {}; // for another try and a fresh machine: blobs, which are not in the memory of the page
+    let starting, list, emulator, typing;
+
+    // --- The panel -------------------------------------------------------------------------------------------------
+    function make(tag, properties, ...children) {
+        const element = Object.assign(document.createElement(tag), properties);
+        element.append(...children);
+        return element;
+    }
+    const button = (textContent, title, onclick) => make('button', { type: 'button', textContent, title, onclick });
+    const box = ariaLabel => make('div', { className: 'machine-terminal', hidden: true, role: 'group', ariaLabel });
+    const boxes = [box('terminal'), box('second terminal')];
+    const status = make('span', { className: 'machine-status', role: 'status' });
+    const progress = make('progress', { ariaLabel: 'loaded' });
+    const again = button('Try again', 'Load what is missing', start);
+    const interrupt = button('Ctrl-C', 'Stop what runs in the terminal', () => send(panel.dataset.port, '\x03'));
+    const second = button('Second terminal', 'Another terminal of the same machine', showSecond);
+    const hide = button('Hide', 'Hide the terminals, or show them; the machine goes on', hideOrShow);
+    const buttons = make('div', { className: 'machine-buttons' }, interrupt, second,
+        button('Start anew', 'Throw this machine away, and take a fresh one', reset), hide,
+        make('a', { href: `${base}NOTICES.txt`, target: '_blank', textContent: 'Notices' }));
+    const divider = make('div', { className: 'machine-divider', role: 'separator', tabIndex: 0, ariaLabel: 'Size' });
+    const panel = make('section', { id: 'machine', className: 'machine-loading', ariaLabel: 'A Linux machine' },
+        divider, make('div', { className: 'machine-bar' }, status, progress, again, buttons),
+        make('div', { className: 'machine-terminals' }, ...boxes));
+    panel.dataset.port = 0;
+    interrupt.className = 'machine-touch'; // a phone has no Ctrl key, and its keyboard stays where it is
+    interrupt.onmousedown = event => event.preventDefault();
+    // mdBook turns pages with the arrow keys, and searches at an `s`: not while one types here.
+    for (const kind of ['keydown', 'keypress', 'keyup']) panel.addEventListener(kind, event => event.stopPropagation());
+
+    document.querySelector('main h1:not(:has(+ p)), main h1 + p').after(make('p', { className: 'machine-note' },
+        button('Try it here', 'Start a Linux machine', start),
+        ' A Linux machine in this page, with the programs of this book in it. It takes at most 10 MB to load,'
+        + ' runs in your browser, and nothing that you type leaves it.'));
+
+    const say = (text = 'Escape twice leaves the terminal.') => { status.textContent = text; };
+    function hideOrShow() {
+        hide.textContent = panel.classList.toggle('machine-hidden') ? 'Show' : 'Hide';
+        if (hide.textContent === 'Hide') show(panel.dataset.port);
+    }
+    function showSecond() {
+        boxes[1].hidden = boxes[1].offsetWidth > 0; // on a narrow screen one is shown, the last that was asked for
+        show(boxes[1].hidden ? 0 : 1);
+    }
+    // The divider is dragged, or moved by the arrow keys.
+    const sizeAt = ({ left, top }) => 1 - (panel.offsetLeft > 0 ? left / innerWidth : top / document.body.offsetHeight);
+    const resize = size => document.body.style.setProperty('--machine-size', `clamp(15%, ${100 * size}%, 85%)`);
+    const steps = { ArrowUp: 0.05, ArrowLeft: 0.05, ArrowDown: -0.05, ArrowRight: -0.05 };
+    divider.onkeydown = ({ key }) => resize(sizeAt(panel.getBoundingClientRect()) + (steps[key] ?? 0));
+    divider.onpointerdown = ({ pointerId }) => divider.setPointerCapture(pointerId);
+    divider.onpointermove = ({ pointerId, clientX: left, clientY: top }) => {
+        if (divider.hasPointerCapture(pointerId)) resize(sizeAt({ left, top }));
+    };
+    // A phone's keyboard covers a part of the page: what it leaves is for the chapter and the terminal.
+    window.visualViewport?.addEventListener('resize', ({ target: { scale, height } }) => {
+        if (scale < 1.01) document.body.style.setProperty('--machine-height', `${height}px`);
+    });
+
+    // --- The chapter in its frame ----------------------------------------------------------------------------------
+    const frame = make('iframe', { id: 'machine-chapter', src: location.href, onload: arrive });
+    const colours = new MutationObserver(() => {
+        document.documentElement.className = frame.contentDocument.documentElement.className;
+        for (const { term } of terminals) term.options.theme = theme();
+    });
+    function arrive() {
+        const { contentDocument: page, contentWindow: view } = frame;
+        if (!page?.querySelector('main')) return; // a server may forbid frames: the chapter stays where it is
+        if (!document.body.classList.contains('machine-on')) {
+            view.scrollTo(0, scrollY);
+            for (const old of [...document.body.children]) if (old !== frame && old !== panel) old.remove();
+            document.body.classList.add('machine-on');
+        }
+        (view.onhashchange = () => history.replaceState(null, '', view.location.href))();
+        document.title = frame.title = page.title;
+        colours.observe(page.documentElement, { attributes: true, attributeFilter: ['class'] });
+        for (const link of page.links) if (link.origin !== location.origin) link.target = '_blank';
+        for (const code of page.querySelectorAll('main pre > code:is(.language-console, .language-text)')) offer(code);
+    }
+
+    // --- Loading ---------------------------------------------------------------------------------------------------
+    function start() {
+        starting ??= begin().catch(error => {
+            starting = null;
+            panel.classList.add('machine-failed');
+            again.hidden = error.isLasting;
+            say(error.isLasting ? error.message : `The machine is not loaded (${error.message}).`);
+        });
+    }
+    const refuse = message => { throw Object.assign(Error(message), { isLasting: true }); };
+    async function begin() {
+        document.body.append(panel);
+        panel.classList.remove('machine-failed');
+        if (location.protocol === 'file:') refuse('A page that is opened as a file may load nothing. '
+            + 'Type `python3 -m http.server` in its folder, and open http://localhost:8000.');
+        if (!window.WebAssembly) refuse('The machine needs WebAssembly, and this browser has none, or it is off.');
+        const answer = await fetch(`${base}machine.json`, { cache: 'no-cache' });
+        if (answer.status === 404) refuse('This copy of the book comes without the machine: '
+            + '`book/machine/make` makes it, and then `mdbook build book` takes it along.');
+        list = await answer.json();
+        document.head.append(make('link', { rel: 'stylesheet', href: `${base}${list.folder}/xterm.css` }));
+        let loaded = 0;
+        const count = size => {
+            loaded += size;
+            progress.value = loaded / list.bytes;
+            say(`Loading … ${(loaded / 1e6).toFixed(1)} of ${(list.bytes / 1e6).toFixed(1)} MB`);
+        };
+        const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js'];
+        await Promise.all(['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count)));
+        if (!frame.isConnected) panel.before(frame);
+        for (const name of scripts) {
+            const src = URL.createObjectURL(files[name]);
+            await new Promise((onload, onerror) => document.head.append(make('script', { src, onload, onerror })));
+        }
+        const wasm = await files['v86.wasm'].arrayBuffer();
+        await new Promise((done, fail) => {
+            const wasm_fn = imports => WebAssembly.instantiate(wasm, imports).then(made => made.instance.exports, fail);
+            emulator = new V86({ ...list.options, wasm_fn, autostart: false });
+            emulator.add_listener('emulator-loaded', done);
+        });
+        terminals.push(terminal(0), terminal(1));
+        panel.classList.remove('machine-loading');
+        await reset();
+    }
+    async function load(name, count) {
+        if (files[name]) return count(files[name].size);
+        const answer = await fetch(`${base}${list.folder}/${name}`);
+        if (!answer.ok) throw Error(`${name}: ${answer.status}`);
+        const counter = new TransformStream({ transform(part, out) { count(part.length); out.enqueue(part); } });
+        files[name] = await new Response(answer.body.pipeThrough(counter)).blob();
+    }
+
+    // --- The machine, and its terminals ----------------------------------------------------------------------------
+    // Two ports are the terminals. By the third, the machine is told the time and how big they are.
+    const send = (port, text) => emulator.serial_send_bytes(port, new TextEncoder().encode(text));
+    // A hidden page takes no power: its machine stands still.
+    async function wake() {
+        if (document.hidden) return emulator.stop();
+        await emulator.run();
+        send(2, `clock ${Date.now() / 1000}\n`);
+    }
+    document.addEventListener('visibilitychange', () => emulator && wake());
+    async function reset() {
+        typing = null;
+        say('Starting …');
+        await emulator.stop();
+        await emulator.restore_state(await files['state.zst'].arrayBuffer());
+        for (const port of [0, 1]) {
+            terminals[port].isBusy = false;
+            terminals[port].term.reset();
+            fit(port);
+            send(port, '\f'); // its shell is there, and shows its prompt again
+        }
+        show(panel.dataset.port);
+        await wake();
+        say();
+    }
+    function theme() {
+        const { color: foreground, backgroundColor: background } = getComputedStyle(panel);
+        return { background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: '#8886' };
+    }
+    function terminal(port) {
+        const fontSize = innerWidth < 600 ? 12 : 14;
+        const term = new Terminal({ fontSize, lineHeight: 1.15, screenReaderMode: true, theme: theme() });
+        const self = { term, fitter: new FitAddon.FitAddon() };
+        let resized, bytes = [], escapes = 0;
+        term.loadAddon(self.fitter);
+        term.open(boxes[port]);
+        term.textarea.onfocus = () => { panel.dataset.port = port; };
+        term.onData(text => send(port, text));
+        term.onLineFeed(() => { self.isBusy = false; });
+        emulator.add_listener(`serial${port}-output-byte`, byte => {
+            if (bytes.push(byte) === 1) setTimeout(() => { term.write(new Uint8Array(bytes)); bytes = []; });
+        });
+        new ResizeObserver(() => { clearTimeout(resized); resized = setTimeout(fit, 100, port); }).observe(boxes[port]);
+        term.attachCustomKeyEventHandler(({ type, key, ctrlKey }) => {
+            if (type !== 'keydown') return true;
+            escapes = key === 'Escape' ? escapes + 1 : 0;
+            if (escapes === 2) hide.focus();
+            const copies = ctrlKey && /^c$/i.test(key) && term.hasSelection();
+            if (copies) setTimeout(() => term.clearSelection());
+            return escapes < 2 && !copies && !(ctrlKey && /^v$/i.test(key)); // the browser copies and pastes
+        });
+        return self;
+    }
+    function fit(port) {
+        const { term, fitter } = terminals[port];
+        if (boxes[port].offsetWidth) fitter.fit();
+        send(2, `size ${port} ${term.rows} ${term.cols}\n`);
+    }
+    function show(port) {
+        panel.classList.remove('machine-hidden');
+        panel.dataset.port = port;
+        boxes[port].hidden = false;
+        hide.textContent = 'Hide';
+        second.ariaPressed = !boxes[1].hidden;
+        terminals[port].term.focus();
+    }
+
+    // --- "Type this" -----------------------------------------------------------------------------------------------
+    const lineAt = ({ buffer: { active } }) => active.getLine(active.baseY + active.cursorY).translateToString();
+    // Each line waits for its prompt, as a reader would, and what the reader has to do is left to him.
+    async function type(code) {
+        await starting;
+        const port = Number(code.classList.contains('second'));
+        const self = terminals[port];
+        const mine = typing = {};
+        let end = Date.now() + 20_000;
+        show(port);
+        for (const line of code.textContent.split('\n')) {
+            const [prompt] = line.match(prompts) ?? [];
+            if (line === '^C') say('Now press Ctrl-C.', end += 600_000);
+            if (!prompt) continue;
+            while (self.isBusy || !lineAt(self.term).trimEnd().endsWith(prompt.trim())) {
+                if (typing !== mine) return;
+                if (Date.now() > end) return say(`The prompt ${prompt} is not there: type the rest by yourself.`);
+                await new Promise(done => setTimeout(done, 50));
+            }
+            self.isBusy = true;
+            send(port, `${line.slice(prompt.length)}\r`);
+            end = Date.now() + 20_000;
+            say();
+        }
+    }
+    function offer(code) {
+        const typed = code.textContent.split('\n').filter(line => prompts.test(line));
+        const found = list.cannot.find(([words]) => typed.some(line => RegExp(words).test(line.replace(prompts, ''))));
+        const why = /^[#$] /.test(code.textContent) ? 'it takes what only your machine has' : found?.[1];
+        if (!why && !typed.length) return;
+        const key = button('Type this', 'Type this into the machine in this page', () => type(code));
+        code.parentElement.after(make('p', { className: 'machine-type' }, why ? `Not in this machine: ${why}.` : key));
+    }
+
+    window.machine = { terminals, get emulator() { return emulator; } }; // for the tests
+})();
