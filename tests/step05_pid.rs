@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use testkit::answers::{
     does_not_blame_the_command, ends_as_the_command_if_nobody_can_be_told,
-    says_that_it_has_to_be_readable, says_that_memory_is_short,
+    says_that_it_has_to_be_readable, says_that_memory_is_short, says_what_a_cable_takes,
 };
 use testkit::checks;
 use testkit::suite::{self, Step};
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
                 ],
             ),
             ("init", &[], checks![does_not_blame_the_command]),
+            ("veth", &[], checks![says_what_a_cable_takes]),
             ("rootless", &[], checks![says_that_it_has_to_be_readable]),
         ],
         wrong: &[
@@ -44,6 +45,14 @@ fn main() -> ExitCode {
             ),
             ("enter-keeps-its-root", "enter::sees_its_root"),
             ("enter-without-a-child", "enter::has_a_pid_inside"),
+            (
+                "veth-one-name-for-all",
+                "veth::gives_twenty_at_once_an_address_each",
+            ),
+            (
+                "veth-after-the-start",
+                "veth::is_ready_before_the_command_starts",
+            ),
         ],
     })
 }

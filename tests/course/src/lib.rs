@@ -32,6 +32,9 @@ pub const EXERCISES: &[Exercise] = &[
         // It does without.
         .not_asked(&["does_nothing_without_root"]),
     more(5, "enter", "★★", 30).is_no_container(),
+    more(5, "veth", "★★★", 60)
+        // The host's end is root's, and not that of the user namespace's root.
+        .not_asked(&["works_without_root_in_a_user_namespace"]),
     core(6, "escape", 15).is_no_container(),
     core(6, "pivot-root", 30).part(&[]),
     more(6, "overlay", "★★", 40)

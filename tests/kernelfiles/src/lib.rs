@@ -2,6 +2,7 @@
 //!
 //! - [`mountinfo`]: the list of mounts.
 //! - [`process`]: what /proc says of a process.
+//! - [`network`]: what /proc says of the network namespace of a process.
 //! - [`cgroup`]: which cgroups a process is in, and where one can be made.
 //! - [`machine`]: what /proc says of the whole machine.
 //!
@@ -11,4 +12,5 @@
 pub mod cgroup;
 pub mod machine;
 pub mod mountinfo;
+pub mod network;
 pub mod process;

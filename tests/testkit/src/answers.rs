@@ -328,6 +328,26 @@ pub fn says_that_it_has_to_be_readable(program: &Program) -> Result<()> {
     Ok(())
 }
 
+/// Answers with a cable: a user namespace's root may have one end of it, and not that on the
+/// host; and where all names are taken, or all addresses, nothing is done.
+pub fn says_what_a_cable_takes(program: &Program) -> Result<()> {
+    let (_exposed, path) = program.expose()?;
+    let call = program.run(EXECUTED).with_prefix(&["unshare", "-r"]);
+    let ended = call.at(path).end()?;
+    ended
+        .exits(125)?
+        .complains(&["Operation not permitted", "takes root", "modprobe veth"])?;
+    ended.has_executed_nothing()?;
+    let others = "ip address add 198.18.0.99/16 dev lo && exec \"$@\"";
+    let call = program
+        .run(EXECUTED)
+        .with_prefix(&["sh", "-c", others, "sh"]);
+    let ended = call.end()?;
+    ended.exits(125)?.complains(&["none are free"])?;
+    ended.has_executed_nothing()?;
+    Ok(())
+}
+
 /// `mydocker`: what an option cannot mean, it says, with a cure.
 pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
     let long = "x".repeat(65);

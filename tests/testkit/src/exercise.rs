@@ -22,6 +22,7 @@ mod pivot_root;
 mod rootless;
 mod seccomp;
 mod sync_pipe;
+mod veth;
 mod volume;
 
 /// What a right answer to an exercise passes.
@@ -40,6 +41,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "clone" => clone::CHECKS,
         "rootless" => rootless::CHECKS,
         "enter" => enter::CHECKS,
+        "veth" => veth::CHECKS,
         "escape" => escape::CHECKS,
         "pivot-root" => pivot_root::CHECKS,
         "overlay" => overlay::CHECKS,

@@ -54,7 +54,7 @@ fn interfaces(dev: &str) -> Vec<&str> {
     lines.map(|(name, _)| name.trim()).collect()
 }
 
-fn reaches_itself_over_lo(program: &Program) -> Result<()> {
+pub(super) fn reaches_itself_over_lo(program: &Program) -> Result<()> {
     // A datagram to a port where nobody listens is sent all the same, if there is a way.
     let script = "echo >/dev/udp/127.0.0.1/9 && echo sent";
     let call = program.run(&["bash", "-c", script]);
