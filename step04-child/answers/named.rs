@@ -7,11 +7,12 @@
 
 #[path = "../src/command.rs"]
 mod command;
+#[path = "named/id.rs"]
+mod id;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, ExitCode};
 
@@ -32,10 +33,6 @@ const MARK: &str = "STARTED_BY_RUN";
 
 /// In the environment, this tells `child` the hostname.
 const HOSTNAME: &str = "HOSTNAME_TO_SET";
-
-/// How many characters an ID has, and how many of them Docker shows.
-const ID_LENGTH: usize = 64;
-const SHORT_ID_LENGTH: usize = 12;
 
 fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
@@ -88,7 +85,7 @@ fn parse(mut argv: &[OsString]) -> Result<(Option<&OsStr>, &[OsString])> {
 
 /// Starts `child` in namespaces of its own.
 fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
-    let id = draw_id()?;
+    let id = id::draw_id()?;
     print(&id)?;
     announce("Running", argv)?;
     unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
@@ -96,30 +93,13 @@ fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         .arg("child")
         .args(argv)
         .env(MARK, "yes")
-        .env(HOSTNAME, name.unwrap_or(OsStr::new(&id[..SHORT_ID_LENGTH])))
+        .env(
+            HOSTNAME,
+            name.unwrap_or(OsStr::new(&id[..id::SHORT_ID_LENGTH])),
+        )
         .spawn()
         .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)
-}
-
-/// Draws an ID at random. Nobody has to be asked whether it is taken: there are 36 to the
-/// power of 64, and no two containers will ever draw the same.
-fn draw_id() -> Result<String> {
-    const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let source = File::open("/dev/urandom").context("open /dev/urandom")?;
-    let mut id = String::new();
-    for byte in BufReader::with_capacity(2 * ID_LENGTH, source).bytes() {
-        let byte = usize::from(byte.context("read /dev/urandom")?);
-        // A byte has 256 values, 7 for each character. The 4 that are left over would make
-        // the first 4 characters more likely than the others.
-        if byte < 7 * CHARACTERS.len() {
-            id.push(char::from(CHARACTERS[byte % CHARACTERS.len()]));
-        }
-        if id.len() == ID_LENGTH {
-            break;
-        }
-    }
-    Ok(id)
 }
 
 /// Sets the container up from within, and executes the command.

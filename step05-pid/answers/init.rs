@@ -5,6 +5,9 @@
 //!
 //! Read: pid_namespaces(7), wait(2), signalfd(2), SI_KERNEL in sigaction(2).
 
+#[path = "init/signals.rs"]
+mod signals;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -15,8 +18,8 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, sethostname};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
@@ -35,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
-    block_signals()?;
+    signals::block_signals()?;
     let args: Vec<OsString> = env::args_os().collect();
     match args.get(1).and_then(|word| word.to_str()) {
         Some("run") if args.len() > 2 => run(&args[2..]),
@@ -78,43 +81,12 @@ fn set_hostname() -> Result<()> {
     sethostname("container").context("set the hostname")
 }
 
-/// Every signal but those that are for this program alone. SIGKILL and SIGSTOP are in the
-/// set too, and the kernel overlooks them: nobody can block these.
-fn signals() -> SigSet {
-    use Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
-    use Signal::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
-    // A fault comes from an instruction of our own. And at Ctrl-Z the terminal stops us
-    // beside the command, or the shell that waits for us would wait on.
-    let faults = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
-    let job_control = [SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU];
-    let mut signals = SigSet::all();
-    for signal in faults.into_iter().chain(job_control) {
-        signals.remove(signal);
-    }
-    signals
-}
-
-/// Keeps these signals pending until [`wait`] takes them. This comes before all else.
-///
-/// A program that we start inherits the blocked signals, so that between two
-/// programs there is no moment in which one is lost.
-fn block_signals() -> Result<()> {
-    signals().thread_block().context("block signals")?;
-    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
-    // SAFETY: the default action is no handler: no code of ours will run at a signal.
-    let reset = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
-    // A caller may ignore SIGCHLD, and we inherit that. The kernel then keeps no exit status
-    // of a child, and tells nobody of its end (wait(2)).
-    reset.context("reset SIGCHLD")?;
-    Ok(())
-}
-
 /// Executes `command`, waits until it has ended, and returns its exit status.
 ///
 /// As in a shell, the status is 127 if there is no such command, and 126 if there
 /// is one that cannot be executed.
 fn execute(command: &mut Command) -> Result<ExitCode> {
-    let signals = signals();
+    let signals = signals::passed_on();
     #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
     // SAFETY: after fork(2) only async-signal-safe functions may be called
     // (signal-safety(7)). The closure makes one system call and allocates nothing.
@@ -150,7 +122,7 @@ fn not_executed(command: &Command, error: io::Error) -> Result<ExitCode> {
 /// Signals are passed on to it. When its parent ends before it, a process is an orphan, and
 /// the kernel makes it a child of PID 1.
 fn wait(pid: Pid) -> Result<ExitCode> {
-    let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC);
+    let signals = SignalFd::with_flags(&signals::passed_on(), SfdFlags::SFD_CLOEXEC);
     let signals = signals.context("make a signalfd")?;
     loop {
         // One SIGCHLD may stand for many ends: a signal that is pending is not counted.
@@ -162,7 +134,7 @@ fn wait(pid: Pid) -> Result<ExitCode> {
             }
         }
         if let Some(signal) = signals.read_signal().context("wait for a signal")? {
-            pass_on(&signal, pid)?;
+            signals::pass_on(&signal, pid)?;
         }
     }
 }
@@ -177,23 +149,6 @@ fn reap() -> Result<Option<(Pid, ExitStatus)>> {
         0 => Ok(None),
         pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
     }
-}
-
-/// Passes a signal on, unless it is news for us, or the command has had its own.
-fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
-    let number = i32::try_from(signal.ssi_signo)?;
-    // What the terminal sends, it sends to every process in the foreground. It is the
-    // kernel that sends it, which is how to tell that from a kill(2) for us alone.
-    let keys = [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
-    let is_for_all = signal.ssi_code == libc::SI_KERNEL && keys.contains(&number);
-    if number == libc::SIGCHLD || is_for_all {
-        return Ok(());
-    }
-    #[expect(unsafe_code, reason = "nix's kill has no real-time signals")]
-    // SAFETY: kill(2) takes two numbers, and no memory.
-    let result = unsafe { libc::kill(pid.as_raw(), number) };
-    Errno::result(result).with_context(|| format!("pass signal {number} on to process {pid}"))?;
-    Ok(())
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

@@ -8,12 +8,13 @@
 
 #[path = "../src/command.rs"]
 mod command;
+#[path = "overlay/mounts.rs"]
+mod mounts;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, chown, chroot};
+use std::io::{self, Write};
+use std::os::unix::fs::chroot;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +22,6 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::sys::statvfs::statvfs;
 use nix::unistd::sethostname;
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
@@ -97,66 +97,15 @@ fn make_mounts_private() -> Result<()> {
 
 /// Makes an overlay of the root filesystem our `/`.
 fn enter_root() -> Result<()> {
-    let is_first = is_in_the_first_user_namespace()?;
+    let is_first = mounts::is_in_the_first_user_namespace()?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
     chroot(&root).with_context(|| {
         let root = root.to_string_lossy();
         format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
     })?;
-    mount_overlay(is_first)?;
-    enter_top()?;
+    mounts::mount_overlay(is_first)?;
+    mounts::enter_top()?;
     chroot(".").context("chroot to the overlay")
-}
-
-/// Covers the image, which is our root, with an overlay of itself: the image is read, and
-/// what is written goes to a folder above it.
-///
-/// Here that folder is in memory. Real runtimes keep it on disk until the container is
-/// removed, and have a folder below for each layer of the image.
-fn mount_overlay(is_first: bool) -> Result<()> {
-    let image = fs::metadata("/").context("look at the image")?;
-    // What the image's mount forbids, the overlay has to forbid too.
-    let flags = statvfs("/").context("look at the image's mount")?.flags();
-    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let kept = MsFlags::from_bits_truncate(flags.bits()) & kept;
-    mount_over_root("tmpfs", MsFlags::empty(), "mode=700")?;
-    enter_top()?;
-    for folder in ["upper", "work"] {
-        fs::create_dir(folder).with_context(|| format!("make the folder {folder}"))?;
-    }
-    // The topmost folder of the overlay is the upper one: of this owner, with these rights.
-    let (owner, group) = (Some(image.uid()), Some(image.gid()));
-    match chown("upper", owner, group) {
-        // In a user namespace it may be somebody who is not known there. Then it is ours.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => {}
-        result => result.context("set the upper folder's owner")?,
-    }
-    fs::set_permissions("upper", image.permissions()).context("set the upper folder's rights")?;
-    // The working directory is in the tmpfs by now, and `/` is the image.
-    let folders = "lowerdir=/,upperdir=upper,workdir=work";
-    // What overlayfs notes about a file, it writes to attributes that only the first root
-    // may write; or, from Linux 5.11 on, to the owner's.
-    let notes = if is_first { "" } else { ",userxattr" };
-    mount_over_root("overlay", kept, &format!("{folders}{notes}"))
-}
-
-/// In each other user namespace root has fewer rights over file systems. Its number is what
-/// names a namespace, and that of the first one never changes.
-fn is_in_the_first_user_namespace() -> Result<bool> {
-    let namespace = fs::metadata("/proc/self/ns/user").context("look at the user namespace")?;
-    Ok(namespace.ino() == 0xefff_fffd)
-}
-
-/// Mounts a new file system, which needs no device, over our root.
-fn mount_over_root(kind: &str, flags: MsFlags, options: &str) -> Result<()> {
-    mount(Some(kind), "/", Some(kind), flags, Some(options))
-        .with_context(|| format!("mount {kind} on the root filesystem"))
-}
-
-/// Goes to what was mounted last over our root. `/` still leads to what lies beneath, and so
-/// may its name. In a root directory `..` stays there, but goes up to what lies on it.
-fn enter_top() -> Result<()> {
-    env::set_current_dir("/..").context("change directory to what lies on /")
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

@@ -7,24 +7,24 @@
 
 #[path = "../src/command.rs"]
 mod command;
+#[path = "pivot-root/inherited.rs"]
+mod inherited;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, Write};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{chroot, close, fchdir, pivot_root, sethostname};
+use nix::unistd::{chroot, fchdir, pivot_root, sethostname};
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
 const MAKE_NAMESPACES: &str =
@@ -76,7 +76,7 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     // it kills all that is left in the PID namespace. So nothing outlives `run`, unless
     // that has ended before this line: real runtimes let `child` wait on a pipe first.
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
-    close_inherited()?;
+    inherited::close_inherited()?;
     announce("Running in child", argv)?;
     set_hostname()?;
     make_mounts_private()?;
@@ -84,31 +84,6 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     mount_proc()?;
     swap_roots(roots)?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
-}
-
-/// Closes what we have inherited beside standard input, output and error. A folder of the
-/// host would be a way out: for the command, and for all who look into /proc/1/fd.
-///
-/// Real runtimes call close_range(2), which is there from Linux 5.9 on.
-fn close_inherited() -> Result<()> {
-    let what = "list our descriptors in /proc/self/fd";
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd").context(what)? {
-        let name = entry.context(what)?.file_name();
-        numbers.push(name.to_string_lossy().parse::<RawFd>().context(what)?);
-    }
-    for number in numbers {
-        if number > 2 {
-            match close(number) {
-                // This was the list itself.
-                Err(Errno::EBADF) => {}
-                result => result.with_context(|| format!("close descriptor {number}"))?,
-            }
-        } else if Path::new(&format!("/proc/self/fd/{number}")).is_dir() {
-            bail!("descriptor {number} is a folder of the host, and so a way out");
-        }
-    }
-    Ok(())
 }
 
 /// The new UTS namespace began as a copy of the host's.

@@ -8,23 +8,21 @@
 
 #[path = "../src/command.rs"]
 mod command;
+#[path = "dev/files.rs"]
+mod files;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{chroot, symlink};
-use std::path::Path;
+use std::os::unix::fs::chroot;
 use std::process::{self, Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::unistd::sethostname;
 
 const USAGE: &str = concat!("usage: ", env!("CARGO_BIN_NAME"), " run COMMAND [ARG...]");
@@ -33,26 +31,6 @@ const MAKE_NAMESPACES: &str =
 
 /// In the environment, this tells `child` that it was `run` that started it.
 const MARK: &str = "STARTED_BY_RUN";
-
-/// Device files, with the numbers that the kernel's `admin-guide/devices.txt` gives them.
-/// None of them reaches a disk, the memory or the console.
-const DEVICES: &[(&str, u64, u64)] = &[
-    ("null", 1, 3),
-    ("zero", 1, 5),
-    ("full", 1, 7),
-    ("random", 1, 8),
-    ("urandom", 1, 9),
-    ("tty", 5, 0),
-];
-
-/// The standard links, and where they lead.
-const LINKS: &[(&str, &str)] = &[
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("ptmx", "pts/ptmx"),
-];
 
 fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
@@ -103,9 +81,9 @@ fn child(argv: &[OsString]) -> Result<ExitCode> {
     let host = File::open("/dev").context("open the host's /dev")?;
     enter_root()?;
     mount_proc()?;
-    mount_dev()?;
-    make_devices(host)?;
-    mount_tmp()?;
+    files::mount_dev()?;
+    files::make_devices(host)?;
+    files::mount_tmp()?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]).env_remove(MARK))
 }
 
@@ -137,76 +115,8 @@ fn enter_root() -> Result<()> {
 /// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
 fn mount_proc() -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    expect_no_link("/proc")?;
+    files::expect_no_link("/proc")?;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).context("mount proc on /proc")
-}
-
-/// Mounts a small /dev, and in it terminals and shared memory that are the container's own.
-fn mount_dev() -> Result<()> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME;
-    mount_new("tmpfs", "/dev", flags, "mode=755,size=1m")?;
-    // Each devpts is a new one: the terminals of the host have their names in another.
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount_new("devpts", "/dev/pts", flags, "newinstance,ptmxmode=0666")?;
-    // What shm_open(3) makes is a file in here.
-    let flags = flags | MsFlags::MS_NODEV;
-    mount_new("tmpfs", "/dev/shm", flags, "mode=1777,size=64m")
-}
-
-/// Mounts a /tmp that ends with the container.
-fn mount_tmp() -> Result<()> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount_new("tmpfs", "/tmp", flags, "mode=1777")
-}
-
-/// Mounts a new file system, on a folder that is made if it is not there.
-fn mount_new(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<()> {
-    expect_no_link(path)?;
-    fs::create_dir_all(path).with_context(|| format!("make the folder {path}"))?;
-    mount(Some(kind), path, Some(kind), flags, Some(options))
-        .with_context(|| format!("mount a {kind} on {path}"))
-}
-
-/// A link could lead to `/` itself, and what is mounted there lies on top of us, unseen; or into
-/// another mount of ours, or beneath one.
-fn expect_no_link(path: &str) -> Result<()> {
-    if Path::new(path).is_symlink() {
-        bail!("mount on {path}: in the root filesystem that is a link; make it a folder");
-    }
-    Ok(())
-}
-
-/// Fills /dev with device files and links, and closes the host's: as long as it is open,
-/// /proc/1/fd has a way out of the root filesystem.
-fn make_devices(host: File) -> Result<()> {
-    // Else it would be taken away from the mode that mknod(2) is asked for.
-    let mask = umask(Mode::empty());
-    for (name, major, minor) in DEVICES {
-        make_device(name, makedev(*major, *minor), &host)?;
-    }
-    umask(mask);
-    for (name, target) in LINKS {
-        symlink(target, Path::new("/dev").join(name))
-            .with_context(|| format!("link /dev/{name} to {target}"))?;
-    }
-    Ok(())
-}
-
-/// Makes a device file, for which the kernel wants CAP_MKNOD in the first of all user
-/// namespaces. Elsewhere it says EPERM, and we borrow the host's own by a bind mount.
-fn make_device(name: &str, number: u64, host: &File) -> Result<()> {
-    let path = Path::new("/dev").join(name);
-    let mode = Mode::from_bits_truncate(0o666);
-    match mknod(&path, SFlag::S_IFCHR, mode, number) {
-        Err(Errno::EPERM) => {}
-        made => return made.with_context(|| format!("make /dev/{name}")),
-    }
-    File::create(&path).with_context(|| format!("make a file to mount /dev/{name} on"))?;
-    // By its name the host's /dev is out of reach since chroot, but we hold it open.
-    let from = format!("/proc/self/fd/{}/{name}", host.as_raw_fd());
-    let flags = MsFlags::MS_BIND;
-    mount(Some(&*from), &path, None::<&str>, flags, None::<&str>)
-        .with_context(|| format!("mount the host's /dev/{name}"))
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

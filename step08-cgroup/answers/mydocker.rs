@@ -1,8 +1,8 @@
 //! An answer to the exercise `mydocker`: all of it in one.
 //!
 //! What the steps and the other exercises add one by one, in one program, with a cgroup
-//! namespace too. Each part is a module. Those of this step's answers are theirs; what an
-//! earlier step's answer has is copied forward, as the steps are.
+//! namespace too. Each part is a module; one that an answer has too is that answer's own, by a
+//! symbolic link if it is an earlier step's.
 //! Leaves out: images, networks, and a process that stays when the terminal is closed.
 //!
 //! Read: namespaces(7), cgroups(7), capabilities(7), and `docker run --help`.
@@ -22,8 +22,12 @@ mod filter;
 mod gate;
 #[path = "../src/hierarchy.rs"]
 mod hierarchy;
-#[path = "mydocker/identity.rs"]
-mod identity;
+#[path = "mydocker/hostname.rs"]
+mod hostname;
+#[path = "mydocker/id.rs"]
+mod id;
+#[path = "mydocker/inherited.rs"]
+mod inherited;
 #[path = "mydocker/init.rs"]
 mod init;
 #[path = "mydocker/limits.rs"]
@@ -32,6 +36,8 @@ mod limits;
 mod network;
 #[path = "mydocker/options.rs"]
 mod options;
+#[path = "mydocker/overlay.rs"]
+mod overlay;
 #[path = "mydocker/process.rs"]
 mod process;
 #[path = "mydocker/root.rs"]
@@ -40,6 +46,8 @@ mod root;
 mod rootless;
 #[path = "capabilities/sets.rs"]
 mod sets;
+#[path = "mydocker/signals.rs"]
+mod signals;
 #[path = "capabilities/user.rs"]
 mod user;
 #[path = "mydocker/volume.rs"]
@@ -73,7 +81,7 @@ fn status(result: Result<u8>) -> u8 {
 }
 
 fn start() -> Result<u8> {
-    init::block_signals()?;
+    signals::block_signals()?;
     let mut args = env::args_os().skip(1);
     let mut word = args.next().unwrap_or_default();
     if word == "--action" {
@@ -89,7 +97,7 @@ fn start() -> Result<u8> {
 /// Starts `child` in namespaces of its own, and does from outside what only the host can do,
 /// while `child` waits at the gate.
 fn run(options: &Options) -> Result<u8> {
-    let id = identity::draw_id()?;
+    let id = id::draw_id()?;
     print(&id)?;
     let mut gate = Some(Gate::new()?);
     let start = || isize::from(status(child(options, &id, gate.take())));
@@ -125,13 +133,13 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         // Whoever could be told why has ended.
         return Ok(125);
     }
-    process::close_inherited()?;
+    inherited::close_inherited()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
-    identity::set_hostname(options, id)?;
+    hostname::set_hostname(options, id)?;
     if !options.host_network {
         network::bring_lo_up()?;
     }

@@ -10,40 +10,10 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-/// Every signal but those that are for this program alone. SIGKILL and SIGSTOP are in the
-/// set too, and the kernel overlooks them: nobody can block these.
-fn signals() -> SigSet {
-    use Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
-    use Signal::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
-    // A fault comes from an instruction of our own. And at Ctrl-Z the terminal stops us
-    // beside the command, or the shell that waits for us would wait on.
-    let faults = [SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
-    let job_control = [SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU];
-    let mut signals = SigSet::all();
-    for signal in faults.into_iter().chain(job_control) {
-        signals.remove(signal);
-    }
-    signals
-}
-
-/// Keeps these signals pending until [`wait`] takes them. This comes before all else.
-///
-/// A program that we start inherits the blocked signals, so that between two
-/// programs there is no moment in which one is lost.
-pub fn block_signals() -> Result<()> {
-    signals().thread_block().context("block signals")?;
-    #[expect(unsafe_code, reason = "nix cannot tell which handlers are safe")]
-    // SAFETY: the default action is no handler: no code of ours will run at a signal.
-    let reset = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
-    // A caller may ignore SIGCHLD, and we inherit that. The kernel then keeps no exit status
-    // of a child, and tells nobody of its end (wait(2)).
-    reset.context("reset SIGCHLD")?;
-    Ok(())
-}
+use crate::signals;
 
 /// Executes `command`, waits until it has ended, and returns its exit status.
 ///
@@ -52,7 +22,7 @@ pub fn block_signals() -> Result<()> {
 ///
 /// With `verbose`, what else becomes of the command is told too.
 pub fn execute(command: &mut Command, verbose: bool) -> Result<u8> {
-    let signals = signals();
+    let signals = signals::passed_on();
     #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
     // SAFETY: after fork(2) only async-signal-safe functions may be called
     // (signal-safety(7)). The closure makes one system call and allocates nothing.
@@ -88,7 +58,7 @@ fn not_executed(command: &Command, error: io::Error) -> Result<u8> {
 /// Signals are passed on to it. When its parent ends before it, a process is an orphan, and
 /// the kernel makes it a child of PID 1.
 pub fn wait(pid: Pid, verbose: bool) -> Result<u8> {
-    let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC);
+    let signals = SignalFd::with_flags(&signals::passed_on(), SfdFlags::SFD_CLOEXEC);
     let signals = signals.context("make a signalfd")?;
     loop {
         // One SIGCHLD may stand for many ends: a signal that is pending is not counted.
@@ -101,7 +71,7 @@ pub fn wait(pid: Pid, verbose: bool) -> Result<u8> {
             }
         }
         if let Some(signal) = signals.read_signal().context("wait for a signal")? {
-            pass_on(&signal, pid)?;
+            signals::pass_on(&signal, pid)?;
         }
     }
 }
@@ -127,21 +97,4 @@ fn tell(pid: Pid, status: ExitStatus) {
         None => "continued".to_owned(),
     };
     writeln!(io::stderr(), "process {pid} is {what}").ok();
-}
-
-/// Passes a signal on, unless it is news for us, or the command has had its own.
-fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
-    let number = i32::try_from(signal.ssi_signo)?;
-    // What the terminal sends, it sends to every process in the foreground. It is the
-    // kernel that sends it, which is how to tell that from a kill(2) for us alone.
-    let keys = [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH];
-    let is_for_all = signal.ssi_code == libc::SI_KERNEL && keys.contains(&number);
-    if number == libc::SIGCHLD || is_for_all {
-        return Ok(());
-    }
-    #[expect(unsafe_code, reason = "nix's kill has no real-time signals")]
-    // SAFETY: kill(2) takes two numbers, and no memory.
-    let result = unsafe { libc::kill(pid.as_raw(), number) };
-    Errno::result(result).with_context(|| format!("pass signal {number} on to process {pid}"))?;
-    Ok(())
 }

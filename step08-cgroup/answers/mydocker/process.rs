@@ -4,20 +4,18 @@
 
 use std::env;
 use std::fs;
-use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
+use anyhow::{Context, Result};
 use nix::libc;
 use nix::sched::{CloneCb, CloneFlags, clone};
 use nix::sys::signal::SigSet;
-use nix::unistd::{Pid, close};
+use nix::unistd::Pid;
 
-use crate::init;
 use crate::options::Options;
+use crate::signals;
 
 /// What a refusal is about: EPERM, or ENOSPC at a limit.
 pub const MAKE_NAMESPACES: &str = "make namespaces (takes root or --rootless, and room in \
@@ -58,32 +56,7 @@ pub fn write_pid(pid: Pid, file: &Path) -> Result<()> {
     SigSet::all().thread_unblock().context("unblock signals")?;
     fs::write(file, format!("{pid}\n"))
         .with_context(|| format!("write the PID to {}", file.display()))?;
-    init::block_signals()
-}
-
-/// Closes what we have inherited beside standard input, output and error. A folder of the
-/// host would be a way out: for the command, and for all who look into /proc/1/fd.
-///
-/// Real runtimes call close_range(2), which is there from Linux 5.9 on.
-pub fn close_inherited() -> Result<()> {
-    let what = "list our descriptors in /proc/self/fd";
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd").context(what)? {
-        let name = entry.context(what)?.file_name();
-        numbers.push(name.to_string_lossy().parse::<RawFd>().context(what)?);
-    }
-    for number in numbers {
-        if number > 2 {
-            match close(number) {
-                // This was the list itself.
-                Err(Errno::EBADF) => {}
-                result => result.with_context(|| format!("close descriptor {number}"))?,
-            }
-        } else if Path::new(&format!("/proc/self/fd/{number}")).is_dir() {
-            bail!("descriptor {number} is a folder of the host, and so a way out");
-        }
-    }
-    Ok(())
+    signals::block_signals()
 }
 
 /// The command, with an environment of its own.

@@ -1,22 +1,19 @@
 //! Another root, instead of a way down from the old one; and /proc.
 //!
-//! Read: chroot(2), pivot_root(2), umount2(2), mount_namespaces(7), proc(5), and
-//! `filesystems/overlayfs.rst` in the kernel's documentation.
+//! Read: chroot(2), pivot_root(2), umount2(2), mount_namespaces(7), proc(5).
 
 use std::env;
-use std::fs;
-use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, chown};
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{chroot, fchdir, pivot_root};
+
+use crate::dev::expect_no_link;
+use crate::overlay;
 
 /// Stops our mounts from reaching the host.
 ///
@@ -44,7 +41,7 @@ pub struct Roots {
 /// Names then lead where they lead for the command, and `..` in a link never out. After
 /// pivot_root(2) the old root would lie on top of the new one, and `..` lead there.
 pub fn enter_root(overlay: bool) -> Result<Roots> {
-    let is_first = is_in_the_first_user_namespace()?;
+    let is_first = overlay::is_in_the_first_user_namespace()?;
     let old = open("/", PLACE, Mode::empty()).context("open the old root")?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
     chroot(root.as_os_str()).with_context(|| {
@@ -52,22 +49,16 @@ pub fn enter_root(overlay: bool) -> Result<Roots> {
         format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
     })?;
     if overlay {
-        mount_overlay(is_first)?;
+        overlay::mount_overlay(is_first)?;
     } else {
         // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
         let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
         mount(Some("/"), "/", None::<&str>, flags, None::<&str>).context("bind the new root")?;
     }
-    enter_top()?;
+    overlay::enter_top()?;
     chroot(".").context("chroot to the new root")?;
     let new = open("/", PLACE, Mode::empty()).context("open the new root")?;
     Ok(Roots { old, new })
-}
-
-/// Goes to what was mounted last over our root. `/` still leads to what lies beneath, and so
-/// may its name. In a root directory `..` stays there, but goes up to what lies on it.
-fn enter_top() -> Result<()> {
-    env::set_current_dir("/..").context("change directory to what lies on /")
 }
 
 /// Makes the new root the root of all mounts, and lets go of the old one and of all that the
@@ -99,66 +90,12 @@ fn detach(path: &str) -> Result<bool> {
     }
 }
 
-/// Covers the image, which is our root, with an overlay of itself: the image is read, and
-/// what is written goes to a folder above it.
-///
-/// Here that folder is in memory. Real runtimes keep it on disk until the container is
-/// removed, and have a folder below for each layer of the image.
-fn mount_overlay(is_first: bool) -> Result<()> {
-    let image = fs::metadata("/").context("look at the image")?;
-    // What the image's mount forbids, the overlay has to forbid too.
-    let flags = statvfs("/").context("look at the image's mount")?.flags();
-    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let kept = MsFlags::from_bits_truncate(flags.bits()) & kept;
-    mount_over_root("tmpfs", MsFlags::empty(), "mode=700")?;
-    enter_top()?;
-    for folder in ["upper", "work"] {
-        fs::create_dir(folder).with_context(|| format!("make the folder {folder}"))?;
-    }
-    // The topmost folder of the overlay is the upper one: of this owner, with these rights.
-    let (owner, group) = (Some(image.uid()), Some(image.gid()));
-    match chown("upper", owner, group) {
-        // In a user namespace it may be somebody who is not known there. Then it is ours.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => {}
-        result => result.context("set the upper folder's owner")?,
-    }
-    fs::set_permissions("upper", image.permissions()).context("set the upper folder's rights")?;
-    // The working directory is in the tmpfs by now, and `/` is the image.
-    let folders = "lowerdir=/,upperdir=upper,workdir=work";
-    // What overlayfs notes about a file, it writes to attributes that only the first root
-    // may write; or, from Linux 5.11 on, to the owner's.
-    let notes = if is_first { "" } else { ",userxattr" };
-    mount_over_root("overlay", kept, &format!("{folders}{notes}"))
-}
-
-/// In each other user namespace root has fewer rights over file systems. Its number is what
-/// names a namespace, and that of the first one never changes.
-fn is_in_the_first_user_namespace() -> Result<bool> {
-    let namespace = fs::metadata("/proc/self/ns/user").context("look at the user namespace")?;
-    Ok(namespace.ino() == 0xefff_fffd)
-}
-
-/// Mounts a new file system, which needs no device, over our root.
-fn mount_over_root(kind: &str, flags: MsFlags, options: &str) -> Result<()> {
-    mount(Some(kind), "/", Some(kind), flags, Some(options))
-        .with_context(|| format!("mount {kind} on the root filesystem"))
-}
-
 /// Mounts a /proc that shows the PID namespace of the process that mounts it: ours.
 pub fn mount_proc() -> Result<()> {
     expect_no_link("/proc")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
         .context("mount proc on /proc (without root, it takes one with nothing mounted in it)")
-}
-
-/// Fails if a folder of the root filesystem is a link. It could lead to `/` itself, and what is
-/// mounted there lies on top of us, unseen; or into another mount of ours, or beneath one.
-pub fn expect_no_link(path: &str) -> Result<()> {
-    if Path::new(path).is_symlink() {
-        bail!("mount on {path}: in the root filesystem that is a link; make it a folder");
-    }
-    Ok(())
 }
 
 /// Takes the host's /proc out of our tree of directories, and with MNT_DETACH also what is

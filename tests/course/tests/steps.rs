@@ -1,6 +1,5 @@
 //! Keeps the steps honest: what a lesson does not touch stays the same to the byte.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,24 +9,6 @@ use similar::{ChangeTag, TextDiff};
 /// How many lines of main.rs each lesson takes away and adds: as few as the finished code
 /// needs. The head of the file, which tells about the step, counts too.
 const LESSONS: [(usize, usize); 7] = [(7, 10), (4, 8), (6, 33), (8, 14), (4, 18), (6, 29), (5, 29)];
-
-/// What mydocker has of the answers to the exercises of earlier steps: a module, those answers,
-/// and how many of its lines they have not. It is copied, as the steps are: whoever reads an
-/// answer opens no other step.
-const COPIES: [(&str, &[&str], usize); 7] = [
-    ("network", &["step03-uts/answers/net-ipc.rs"], 4),
-    ("identity", &["step04-child/answers/named.rs"], 12),
-    ("rootless", &["step05-pid/answers/rootless.rs"], 9),
-    ("init", &["step05-pid/answers/init.rs"], 28),
-    ("root", &ROOT, 30),
-    ("dev", &["step07-proc/answers/dev.rs"], 4),
-    ("volume", &["step07-proc/answers/volume.rs"], 2),
-];
-const ROOT: [&str; 3] = [
-    "step06-chroot/answers/pivot-root.rs",
-    "step06-chroot/answers/overlay.rs",
-    "step07-proc/answers/own-proc.rs",
-];
 
 #[test]
 fn command_rs_is_the_same_in_every_step_from_the_second_on() {
@@ -60,32 +41,6 @@ fn main_rs_changes_by_the_lesson_and_no_more() {
             diff.unified_diff().context_radius(0)
         );
     }
-}
-
-#[test]
-fn mydocker_is_copied_forward() {
-    for (module, answers, own) in COPIES {
-        let answers: String = answers.iter().map(|answer| read(answer)).collect();
-        let known: HashSet<&str> = answers.lines().map(plain).collect();
-        let module = read(&format!("step08-cgroup/answers/mydocker/{module}.rs"));
-        let seen = module
-            .lines()
-            .map(plain)
-            .filter(|line| !known.contains(line));
-        let seen: Vec<&str> = seen.collect();
-        assert!(
-            seen.len() == own,
-            "mydocker has {} lines, not {own}, that no earlier answer has:\n{}",
-            seen.len(),
-            seen.join("\n")
-        );
-    }
-}
-
-/// A line as it is outside of a module.
-fn plain(line: &str) -> &str {
-    let line = line.trim_start();
-    line.strip_prefix("pub ").unwrap_or(line)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 /// Fills /dev with device files and links, and closes the host's: as long as it is open,
 /// /proc/1/fd has a way out of the root filesystem.
-fn make_devices(host: File) -> Result<()> {
+pub fn make_devices(host: File) -> Result<()> {
     // Else it would be taken away from the mode that mknod(2) is asked for.
     let mask = umask(Mode::empty());
     for (name, major, minor) in DEVICES {

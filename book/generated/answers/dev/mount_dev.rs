@@ -1,5 +1,5 @@
 /// Mounts a small /dev, and in it terminals and shared memory that are the container's own.
-fn mount_dev() -> Result<()> {
+pub fn mount_dev() -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME;
     mount_new("tmpfs", "/dev", flags, "mode=755,size=1m")?;
     // Each devpts is a new one: the terminals of the host have their names in another.

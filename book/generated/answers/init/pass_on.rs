@@ -1,5 +1,5 @@
 /// Passes a signal on, unless it is news for us, or the command has had its own.
-fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
+pub fn pass_on(signal: &siginfo, pid: Pid) -> Result<()> {
     let number = i32::try_from(signal.ssi_signo)?;
     // What the terminal sends, it sends to every process in the foreground. It is the
     // kernel that sends it, which is how to tell that from a kill(2) for us alone.

@@ -4,7 +4,7 @@
 /// Signals are passed on to it. When its parent ends before it, a process is an orphan, and
 /// the kernel makes it a child of PID 1.
 fn wait(pid: Pid) -> Result<ExitCode> {
-    let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC);
+    let signals = SignalFd::with_flags(&signals::passed_on(), SfdFlags::SFD_CLOEXEC);
     let signals = signals.context("make a signalfd")?;
     loop {
         // One SIGCHLD may stand for many ends: a signal that is pending is not counted.
@@ -16,7 +16,7 @@ fn wait(pid: Pid) -> Result<ExitCode> {
             }
         }
         if let Some(signal) = signals.read_signal().context("wait for a signal")? {
-            pass_on(&signal, pid)?;
+            signals::pass_on(&signal, pid)?;
         }
     }
 }

@@ -8,13 +8,13 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         // Whoever could be told why has ended.
         return Ok(125);
     }
-    process::close_inherited()?;
+    inherited::close_inherited()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
-    identity::set_hostname(options, id)?;
+    hostname::set_hostname(options, id)?;
     if !options.host_network {
         network::bring_lo_up()?;
     }

@@ -1,7 +1,7 @@
 /// Starts `child` in namespaces of its own, and does from outside what only the host can do,
 /// while `child` waits at the gate.
 fn run(options: &Options) -> Result<u8> {
-    let id = identity::draw_id()?;
+    let id = id::draw_id()?;
     print(&id)?;
     let mut gate = Some(Gate::new()?);
     let start = || isize::from(status(child(options, &id, gate.take())));

@@ -1,6 +1,6 @@
 /// Draws an ID at random. Nobody has to be asked whether it is taken: there are 36 to the
 /// power of 64, and no two containers will ever draw the same.
-fn draw_id() -> Result<String> {
+pub fn draw_id() -> Result<String> {
     const CHARACTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let source = File::open("/dev/urandom").context("open /dev/urandom")?;
     let mut id = String::new();

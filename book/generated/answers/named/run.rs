@@ -1,6 +1,6 @@
 /// Starts `child` in namespaces of its own.
 fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
-    let id = draw_id()?;
+    let id = id::draw_id()?;
     print(&id)?;
     announce("Running", argv)?;
     unshare(CloneFlags::CLONE_NEWUTS).context(MAKE_NAMESPACES)?;
@@ -8,7 +8,10 @@ fn run(name: Option<&OsStr>, argv: &[OsString]) -> Result<ExitCode> {
         .arg("child")
         .args(argv)
         .env(MARK, "yes")
-        .env(HOSTNAME, name.unwrap_or(OsStr::new(&id[..SHORT_ID_LENGTH])))
+        .env(
+            HOSTNAME,
+            name.unwrap_or(OsStr::new(&id[..id::SHORT_ID_LENGTH])),
+        )
         .spawn()
         .context("execute /proc/self/exe child (takes a /proc: `mount -t proc proc /proc`)")?;
     command::wait(child)

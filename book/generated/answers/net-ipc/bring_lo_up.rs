@@ -1,6 +1,6 @@
 /// Brings `lo` up, by which the command reaches itself. A new network namespace has this
 /// one interface, and it is down.
-fn bring_lo_up() -> Result<()> {
+pub fn bring_lo_up() -> Result<()> {
     // Any socket will do: it belongs, for good, to the network namespace it was made in.
     let socket = UdpSocket::bind("0.0.0.0:0").context("make a socket")?;
     #[expect(unsafe_code, reason = "Rust has no safe way to fill a union with 0")]

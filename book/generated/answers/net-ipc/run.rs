@@ -4,6 +4,6 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     // The UTS namespace begins as a copy of the host's, the other two begin new.
     unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)
         .context(MAKE_NAMESPACES)?;
-    bring_lo_up()?;
+    network::bring_lo_up()?;
     command::execute(Command::new(&argv[0]).args(&argv[1..]))
 }

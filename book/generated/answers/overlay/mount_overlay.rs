@@ -3,7 +3,7 @@
 ///
 /// Here that folder is in memory. Real runtimes keep it on disk until the container is
 /// removed, and have a folder below for each layer of the image.
-fn mount_overlay(is_first: bool) -> Result<()> {
+pub fn mount_overlay(is_first: bool) -> Result<()> {
     let image = fs::metadata("/").context("look at the image")?;
     // What the image's mount forbids, the overlay has to forbid too.
     let flags = statvfs("/").context("look at the image's mount")?.flags();

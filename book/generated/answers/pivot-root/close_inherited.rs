@@ -2,7 +2,7 @@
 /// host would be a way out: for the command, and for all who look into /proc/1/fd.
 ///
 /// Real runtimes call close_range(2), which is there from Linux 5.9 on.
-fn close_inherited() -> Result<()> {
+pub fn close_inherited() -> Result<()> {
     let what = "list our descriptors in /proc/self/fd";
     let mut numbers = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").context(what)? {

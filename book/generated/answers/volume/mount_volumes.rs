@@ -1,6 +1,6 @@
 /// Mounts all of them, and closes the folders: as long as one is open, /proc/1/fd has a way
 /// out of the root filesystem.
-fn mount_volumes(volumes: &[Volume], folders: Vec<OwnedFd>) -> Result<()> {
+pub fn mount_volumes(volumes: &[Volume], folders: Vec<OwnedFd>) -> Result<()> {
     let mut places: Vec<PathBuf> = Vec::new();
     for (volume, folder) in volumes.iter().zip(folders) {
         let place = place_of(volume)?;

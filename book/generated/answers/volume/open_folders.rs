@@ -1,5 +1,5 @@
 /// Opens the folders of the host, while its paths still lead there.
-fn open_folders(volumes: &[Volume]) -> Result<Vec<OwnedFd>> {
+pub fn open_folders(volumes: &[Volume]) -> Result<Vec<OwnedFd>> {
     let hosts = volumes.iter().map(|volume| &volume.host);
     let open = |host: &PathBuf| {
         open(host, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())

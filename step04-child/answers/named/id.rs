@@ -1,19 +1,15 @@
-//! The container's ID, and its hostname.
+//! The ID of a container.
 //!
-//! Read: random(4), sethostname(2).
+//! Read: random(4).
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
 use anyhow::{Context, Result};
-use nix::unistd::sethostname;
-
-use crate::options::Options;
 
 /// How many characters an ID has, and how many of them Docker shows.
 const ID_LENGTH: usize = 64;
-const SHORT_ID_LENGTH: usize = 12;
+pub const SHORT_ID_LENGTH: usize = 12;
 
 /// Draws an ID at random. Nobody has to be asked whether it is taken: there are 36 to the
 /// power of 64, and no two containers will ever draw the same.
@@ -33,15 +29,4 @@ pub fn draw_id() -> Result<String> {
         }
     }
     Ok(id)
-}
-
-/// The new UTS namespace began as a copy of the host's. The kernel has room for a name of
-/// 64 bytes, and answers EINVAL to a longer one.
-pub fn set_hostname(options: &Options, id: &str) -> Result<()> {
-    let name = match options.name.as_deref() {
-        None => OsStr::new("container"),
-        Some(name) if name.is_empty() => OsStr::new(&id[..SHORT_ID_LENGTH]),
-        Some(name) => name,
-    };
-    sethostname(name).with_context(|| format!("set the hostname {}", name.to_string_lossy()))
 }

@@ -1,6 +1,6 @@
 /// Every signal but those that are for this program alone. SIGKILL and SIGSTOP are in the
 /// set too, and the kernel overlooks them: nobody can block these.
-fn signals() -> SigSet {
+pub fn passed_on() -> SigSet {
     use Signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     use Signal::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
     // A fault comes from an instruction of our own. And at Ctrl-Z the terminal stops us
