@@ -1,11 +1,6 @@
-#!/bin/bash
-# What `rootfs` does, in good places and in bad ones: `rootfs.sh TEST` in a mount namespace and
-# a folder of its own, as root.
+# shellcheck shell=bash disable=SC2154 # helpers.sh comes before.
+# What `rootfs` does, in good places and in bad ones.
 set -eu
-top=$PWD
-PATH=$top/program:$PATH
-user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
-say() { echo "not so: $*"; exit 1; }
 # Only these are in this folder.
 only() { [ "$(ls -A "$top/here")" = "$(printf '%s\n' "$@")" ] || say "only $*: $(ls -A "$top/here")"; }
 # fails TEXT COMMAND...: with 125, and these words in its message.
@@ -22,18 +17,6 @@ says() {
     shift
     said=$("$@" 2>&1) || say "0, but $?: $said"
     heard "$text"
-}
-# heard TEXT...: in what the last command has said.
-heard() {
-    local text
-    for text; do
-        case $said in *"$text"*) ;; *) say "$text in: $said" ;; esac
-    done
-}
-# script PATH TEXT: makes a program of sh's.
-script() {
-    printf '#!/bin/sh\n%s\n' "$2" >"$1"
-    chmod 755 "$1"
 }
 
 # The tests.
@@ -375,6 +358,3 @@ the_home_of_the_host_is_not_missed() {
     says MB rootfs
     [ "$(HOME=/home/nobody chroot rootfs bash -ic 'cd && pwd' 2>/dev/null)" = /root ] || say "/root"
 }
-
-cd here
-"$1"
