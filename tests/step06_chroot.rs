@@ -57,6 +57,14 @@ fn main() -> ExitCode {
                 "overlay::throws_its_writes_away",
             ),
             ("overlay-not-private", "overlay::keeps_its_mounts_inside"),
+            (
+                "layers-follows-links",
+                "layers::writes_nothing_outside_of_the_folder",
+            ),
+            (
+                "layers-keeps-whiteouts",
+                "layers::hides_what_a_layer_has_deleted",
+            ),
         ],
     })
 }

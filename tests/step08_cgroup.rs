@@ -375,9 +375,7 @@ fn makes_nothing_where_the_cgroups_are_covered(program: &Program) -> Result<()> 
             "{POINT}\n{cover}\n\"$0\" \"$@\" & wait $!; status=$?
             find \"$point\" -name \"container-$!-*\"; exit $status"
         );
-        let call = program
-            .run(EXECUTED)
-            .at(program.step.with_file_name(answer));
+        let call = program.run(EXECUTED).at(program.answer(answer, &[]).path);
         let ended = call
             .with_prefix(&["unshare", "-m", "sh", "-c", &script])
             .end()?;

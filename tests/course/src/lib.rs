@@ -1,6 +1,8 @@
 //! The course, as data: the eight steps, and the exercises at the end of their chapters.
 //! Suites, tools, and the book's checks take what they need from here.
 
+use std::path::{Path, PathBuf};
+
 /// The steps: each is the name of a package, of its program, and of a chapter.
 pub const STEPS: [&str; 8] = [
     "step01-run",
@@ -40,6 +42,9 @@ pub const EXERCISES: &[Exercise] = &[
     more(6, "overlay", "★★", 40)
         .part(&["--overlay"])
         // An overlay can be mounted in a user namespace only from Linux 5.11 on.
+        .not_asked(&["works_without_root_in_a_user_namespace"]),
+    more(6, "layers", "★★★", 60)
+        .takes_crates()
         .not_asked(&["works_without_root_in_a_user_namespace"]),
     core(7, "volume", 20).part(&[]),
     more(7, "dev", "★★", 40).part(&[]),
@@ -87,6 +92,9 @@ pub struct Exercise {
     pub is_container: bool,
     /// ... except for these promises.
     pub not_asked: &'static [&'static str],
+    /// Whether the answer takes crates that no step has. It is an example of its step's package
+    /// then: `cargo build` builds neither it nor them.
+    pub takes_crates: bool,
 }
 
 const fn core(step: u8, name: &'static str, minutes: u8) -> Exercise {
@@ -102,6 +110,7 @@ const fn more(step: u8, name: &'static str, stars: &'static str, minutes: u8) ->
         part: None,
         is_container: true,
         not_asked: &[],
+        takes_crates: false,
     }
 }
 
@@ -119,6 +128,17 @@ impl Exercise {
     const fn is_no_container(mut self) -> Self {
         self.is_container = false;
         self
+    }
+
+    const fn takes_crates(mut self) -> Self {
+        self.takes_crates = true;
+        self
+    }
+
+    /// Where cargo puts its answer, by the path of its step's program.
+    pub fn answer(&self, step: &Path) -> PathBuf {
+        let folder = if self.takes_crates { "examples" } else { "" };
+        step.with_file_name(folder).join(self.name)
     }
 
     /// Whether it is for everyone.

@@ -12,6 +12,7 @@ mod enter;
 mod escape;
 mod fork_exec;
 mod init;
+mod layers;
 mod memory;
 mod mydocker;
 mod named;
@@ -45,6 +46,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "escape" => escape::CHECKS,
         "pivot-root" => pivot_root::CHECKS,
         "overlay" => overlay::CHECKS,
+        "layers" => layers::CHECKS,
         "volume" => volume::CHECKS,
         "dev" => dev::CHECKS,
         "own-proc" => own_proc::CHECKS,

@@ -11,6 +11,7 @@
 //! - [`dependable`], `inherited`: what makes a program trustworthy.
 //! - [`lesson`]: what the steps teach.
 //! - [`check`]: what a check is, and a promise.
+//! - `layer`: what images are made of.
 //! - [`refuse`]: a kernel that refuses a system call.
 //! - [`program`], [`terminal`], `report`: start the program under test, and look at it.
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
@@ -40,6 +41,7 @@ mod guard;
 pub mod host;
 mod inherited;
 mod inside;
+mod layer;
 pub mod lesson;
 pub mod mounts;
 pub mod own;

@@ -302,7 +302,7 @@ fn with_answers(program: &Program, but: &[&str]) -> Vec<PathBuf> {
         .find(|(_, name)| step == Some(*name));
     let exercises = course::exercises(number.map_or(0, |(number, _)| number));
     let answers = exercises.filter(|answer| answer.is_container && !but.contains(&answer.name));
-    let answers = answers.map(|answer| program.step.with_file_name(answer.name));
+    let answers = answers.map(|answer| answer.answer(&program.step));
     [program.path.clone()].into_iter().chain(answers).collect()
 }
 

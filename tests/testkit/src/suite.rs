@@ -237,7 +237,13 @@ impl Question {
         if self.step.number >= 6 {
             // An overlay may lie on another one, but not on two.
             // Some tests of our own are about our answers, too.
-            let makers = ["overlay", "mydocker", "own::fails_", "own::hears_"];
+            let makers = [
+                "overlay",
+                "layers",
+                "mydocker",
+                "own::fails_",
+                "own::hears_",
+            ];
             let has_its_own = makers.iter().any(|maker| self.id.contains(maker));
             host.copy_on_write(&rootfs, has_its_own)?;
         }
@@ -398,7 +404,7 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
         ));
     }
     for (answer, options, checks) in step.answers {
-        let path = program.with_file_name(answer);
+        let path = exercise_of(answer).answer(program);
         tests.extend(checks.iter().map(|check| {
             let id = format!("own::{}_{}", answer.replace('-', "_"), check.name);
             let question = Question::new(step, &path, id, check);
@@ -413,7 +419,7 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
     }
     for exercise in course::exercises(step.number) {
         let name = exercise.name;
-        let answer = program.with_file_name(name);
+        let answer = exercise.answer(program);
         tests.extend(about_an_exercise(step, &answer, exercise));
         if exercise.is_container && !exercise.is_project() {
             let promises = kept(step, dependable::ALL);
@@ -434,12 +440,16 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
     }
     for (wrong, check) in step.wrong {
         let (name, check) = check.split_once("::").unwrap_or_default();
-        let exercise = course::exercise(name).expect("the exercise is in the catalogue");
+        let exercise = exercise_of(name);
         let path = program.with_file_name("examples").join(wrong);
         let name = format!("bites::{name}::{wrong}");
         tests.push(Test::bites(step, path, name, exercise, Some(check)));
     }
     tests
+}
+
+fn exercise_of(answer: &str) -> &'static course::Exercise {
+    course::exercise(answer).expect("the exercise is in the catalogue")
 }
 
 /// The root filesystem for all tests: `ROOTFS`, or one that is made once and kept in the

@@ -86,7 +86,7 @@ fn leaves_the_image_as_it_was_by_any_name(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> Result<()> {
+pub(super) fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> Result<()> {
     let now = files(folder)?;
     let mut all = before.keys().chain(now.keys());
     let changed = all.find(|path| before.get(*path) != now.get(*path));
@@ -95,10 +95,10 @@ fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> Result<()> 
 }
 
 /// A file's inode, mode, size and time. Whatever changes a file changes one of these.
-type State = (u64, u32, u64, i64, i64);
+pub(super) type State = (u64, u32, u64, i64, i64);
 
 /// All that lies in a folder.
-fn files(folder: &Path) -> Result<BTreeMap<PathBuf, State>> {
+pub(super) fn files(folder: &Path) -> Result<BTreeMap<PathBuf, State>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
