@@ -23,3 +23,4 @@ script() {
     printf '#!/bin/sh\n%s\n' "$2" >"$1"
     chmod 755 "$1"
 }
+cd here

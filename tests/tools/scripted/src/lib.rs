@@ -20,8 +20,10 @@ const HELPERS: &str = include_str!("helpers.sh");
 pub fn run(script: &str, program: &'static str, variables: &[(&'static str, &Path)]) -> ExitCode {
     let (_, tests) = script.split_once("\n# The tests.\n").unwrap_or_default();
     let names = tests.lines().filter_map(|line| line.strip_suffix("() {"));
+    // What is indented stands within a test.
+    let names = names.filter(|name| !name.starts_with(' '));
     let trials = names.map(|name| {
-        let whole = format!("{HELPERS}\n{script}\ncd here\n{name}");
+        let whole = format!("{HELPERS}\n{script}\n{name}");
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "--uts", "--propagation", "private"])
