@@ -15,10 +15,10 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use testkit::answers::{
     deletes_a_folder_without_root, does_not_blame_the_command,
-    ends_as_the_command_if_nobody_can_be_told, keeps_what_a_mount_forbids,
+    ends_as_the_command_if_nobody_can_be_told, ends_while_it_unpacks, keeps_what_a_mount_forbids,
     keeps_what_the_image_has, never_outlives_run, refuses_a_folder_as_standard_input,
     refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be, refuses_a_volume_without_effect,
-    refuses_what_an_option_cannot_mean, refuses_what_reaches_beyond,
+    refuses_what_an_option_cannot_mean, refuses_what_reaches_beyond, runs_what_other_tools_make,
     says_that_it_has_to_be_readable, says_that_memory_is_short, takes_along_what_is_mounted_below,
     takes_the_hosts_root,
 };
@@ -91,6 +91,11 @@ fn main() -> ExitCode {
                 checks![deletes_a_folder_without_root],
             ),
             ("capabilities", &[], checks![refuses_a_user_that_cannot_be]),
+            (
+                "image",
+                &[],
+                checks![runs_what_other_tools_make, ends_while_it_unpacks],
+            ),
         ],
         wrong: &[
             ("memory-after-the-start", "memory::kills_a_greedy_process"),
@@ -108,6 +113,10 @@ fn main() -> ExitCode {
                 "capabilities::becomes_the_user",
             ),
             ("seccomp-without-an-errno", "seccomp::refuses_mount"),
+            (
+                "image-takes-any-digest",
+                "image::refuses_what_has_another_digest",
+            ),
             (
                 "mydocker-eats-the-dashes",
                 "mydocker::takes_the_command_line_of_the_third_seed",

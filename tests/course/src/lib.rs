@@ -67,6 +67,7 @@ pub const EXERCISES: &[Exercise] = &[
     more(8, "seccomp", "★★★", 45)
         .part(&["--seccomp"])
         .not_asked(&["lets_setuid_programs_work"]),
+    more(8, "image", "★★★", 90).takes_crates(),
     // It does what `clean-env` does, also where nobody asks for it.
     more(8, PROJECT, "★★★★", 120).not_asked(&["leaves_the_environment_to_the_caller"]),
 ];

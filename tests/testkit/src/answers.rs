@@ -14,7 +14,9 @@ use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
+use crate::image::{Layout, base};
 use crate::patience::scaled;
 use crate::program::{EXECUTED, Program};
 
@@ -429,6 +431,65 @@ pub fn refuses_what_reaches_beyond(program: &Program) -> Result<()> {
         "EPERM for each of these calls, and ENOSYS for clone3",
         holds,
     )?;
+    Ok(())
+}
+
+/// Answers with images: umoci makes layouts, and skopeo what `docker save` writes.
+pub fn runs_what_other_tools_make(program: &Program) -> Result<()> {
+    let folder = program.host.folder.path();
+    fs::write(folder.join("layer.tar"), base(&program.rootfs)?).context("write a layer")?;
+    for words in [
+        "umoci init --layout made",
+        "umoci new --image made:test",
+        "umoci raw add-layer --image made:test layer.tar",
+        "umoci config --image made:test --config.env COLOUR=blue --config.user 1000:1001 \
+         --config.workingdir /root --config.cmd env",
+        "skopeo --insecure-policy --tmpdir . copy oci:made:test docker-archive:saved.tar:test:latest",
+        "skopeo --insecure-policy --tmpdir . copy oci:made:test oci:copied:test",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let call = program.call(&words[1..]).at(words[0].into());
+        call.end()?.exits(0)?;
+    }
+    for image in ["made", "copied", "saved.tar"] {
+        let ended = program.run_with(&["--image", image], &[]).end()?;
+        ended.exits(0)?.prints("COLOUR=blue")?;
+        let script = "echo $(id -u):$(id -g) $(pwd)";
+        let call = program.run_with(&["--image", image], &["sh", "-c", script]);
+        call.end()?.exits(0)?.prints("1000:1001 /root")?;
+    }
+    Ok(())
+}
+
+/// Answers with images: an image that takes long to unpack can be ended, and leaves nothing.
+pub fn ends_while_it_unpacks(program: &Program) -> Result<()> {
+    let image = program.host.folder.path().join("image");
+    Layout::make(image, &[base(&program.rootfs)?], &json!({}))?;
+    let before = program.host.snapshot()?;
+    let delay = "inject=fchownat,lchown:delay_enter=50000";
+    let strace = [
+        "strace",
+        "--quiet=all",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        delay,
+    ];
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let call = program.run_with(&["--image", "image"], EXECUTED);
+        let mut running = call.with_prefix(&strace).start()?;
+        let filler = running.wait_until("a process that unpacks", |_| {
+            let is_it = |pid: &i32| process::argv(pid).get(1).is_some_and(|word| word == "fill");
+            Ok(program.host.processes().into_iter().find(is_it))
+        })?;
+        thread::sleep(scaled(300));
+        kill(Pid::from_raw(filler), signal).context("send a signal")?;
+        let ended = running.end()?;
+        ended.exits(128 + signal as i32)?.has_executed_nothing()?;
+        program.host.expect_nothing_left()?;
+        program.host.expect_unchanged(&before)?;
+    }
     Ok(())
 }
 

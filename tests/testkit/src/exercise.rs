@@ -11,6 +11,7 @@ mod dev;
 mod enter;
 mod escape;
 mod fork_exec;
+mod image;
 mod init;
 mod layers;
 mod memory;
@@ -54,6 +55,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "born-in-cgroup" => born_in_cgroup::CHECKS,
         "capabilities" => capabilities::CHECKS,
         "seccomp" => seccomp::CHECKS,
+        "image" => image::CHECKS,
         "mydocker" => mydocker::CHECKS,
         name => panic!("{name} has no checks"),
     }

@@ -11,7 +11,7 @@
 //! - [`dependable`], `inherited`: what makes a program trustworthy.
 //! - [`lesson`]: what the steps teach.
 //! - [`check`]: what a check is, and a promise.
-//! - `layer`: what images are made of.
+//! - `image`, `layer`: images, and what they are made of.
 //! - [`refuse`]: a kernel that refuses a system call.
 //! - [`program`], [`terminal`], `report`: start the program under test, and look at it.
 //! - [`host`]: the machine as a program under test may see it, and nothing of the real one
@@ -39,6 +39,7 @@ pub mod exercise;
 mod fence;
 mod guard;
 pub mod host;
+mod image;
 mod inherited;
 mod inside;
 mod layer;
