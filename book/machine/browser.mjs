@@ -1,52 +1,24 @@
 // browser.mjs BOOK [firefox]: opens the built book in Chromium, or in Firefox, and uses it as a reader would.
-// With SHOTS=FOLDER it leaves pictures there. Figures that depend on how fast a machine is are printed; what is
-// asked of them is a ratio.
+// Figures that depend on how fast a machine is are printed; what is asked of them is a ratio. With SHOTS=FOLDER it
+// leaves pictures there.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import puppeteer from "puppeteer-core";
+import {
+    button, chapter, control, emptyEmulator, enter, goTo, isAt, launch, press, says, serve, shows, sleep, start, text,
+    typeThis, until,
+} from "./reader.mjs";
 
 const [book, name = "chrome"] = process.argv.slice(2);
 const isFirefox = name === "firefox";
-
-// --- A plain server of files: no ranges, no compression. In /absent/ there is no machine, and in /broken/ the
-// download of its state breaks off once. ---
-const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-let requests = [];
-let breaks = 1;
-const server = createServer(async ({ url }, answer) => {
-    const [, kind, path] = /^\/(\w+)\/([^?]*)/.exec(url) ?? [];
-    requests.push(path);
-    try {
-        if (kind === "absent" && path === "machine/machine.json") throw Error("absent");
-        const body = await readFile(join(book, path));
-        const head = { "content-type": types[extname(path)] ?? "application/octet-stream", "cache-control": "max-age=600" };
-        answer.writeHead(200, { ...head, "content-length": body.length });
-        if (kind === "broken" && path.endsWith("state.zst") && breaks-- > 0) {
-            answer.write(body.subarray(0, body.length / 2), () => answer.destroy());
-        } else answer.end(body);
-    } catch {
-        answer.writeHead(404).end();
-    }
-}).listen(0, "127.0.0.1");
-await once(server, "listening");
-const origin = `http://127.0.0.1:${server.address().port}`;
-const browser = await puppeteer.launch({
-    browser: name,
-    executablePath: isFirefox ? "/usr/bin/firefox-esr" : "/usr/bin/chromium",
-    args: isFirefox ? [] : ["--no-sandbox", "--disable-gpu"],
-    protocolTimeout: 300_000,
-});
+const { requests, origin, close } = await serve(book);
+const browser = await launch(name);
 after(async () => {
     await browser.close();
-    server.close();
+    close();
 });
 
-// --- What a reader does and sees ---
 const errors = [];
 async function open(path, { width = 1280, height = 900, hasTouch = false, prepare } = {}) {
     const page = await browser.newPage();
@@ -56,52 +28,11 @@ async function open(path, { width = 1280, height = 900, hasTouch = false, prepar
     await page.goto(path.includes(":") ? path : `${origin}/${path}`);
     return page;
 }
-const text = (page, port = 0) => page.evaluate((port) => {
-    const { active } = window.machine?.terminals[port]?.term.buffer ?? {};
-    const lines = [];
-    for (let i = 0; i < active?.length; i++) lines.push(active.getLine(i).translateToString(true).trimEnd());
-    return lines.join("\n").trimEnd();
-}, port);
-async function until(what, condition, seconds = 60) {
-    const start = performance.now();
-    for (;;) {
-        if (await condition()) return performance.now() - start;
-        if (performance.now() - start > seconds * 1000) throw Error(`${what}: not within ${seconds} s`);
-        await new Promise((done) => setTimeout(done, 5));
-    }
-}
-async function shows(page, wanted, port = 0) {
-    let seen;
-    const found = async () => wanted.test(seen = await text(page, port));
-    return await until(wanted, found).catch((error) => { throw Error(`${error.message}, but ${JSON.stringify(seen)}`); });
-}
-const button = (label) => `::-p-xpath(//*[@id="machine"]//button[.="${label}"])`;
-const press = async (page, label) => (await page.waitForSelector(button(label), { visible: true })).click();
-const says = (page, words) => until(words, async () => words.test(await page.$eval(".machine-status", (status) => status.textContent)));
-const chapter = (page) => page.frames().find((frame) => frame.parentFrame());
-async function enter(page, line) {
-    await page.keyboard.type(line);
-    await page.keyboard.press("Enter");
-}
-async function start(page) {
-    await page.click(".machine-note button");
-    return shows(page, /^laptop#$/);
-}
-const isAt = (page, path) => until(path, async () => page.url().includes(path) && chapter(page)?.url().includes(path)
-    && await chapter(page).evaluate(() => document.readyState === "complete").catch(() => false));
-// Presses "Type this" below the block that begins with this line.
-async function typeThis(page, line) {
-    const key = await until(line, async () => await chapter(page).evaluateHandle((line) => [...document.querySelectorAll("main pre > code")]
-        .find((code) => code.textContent.includes(line)).parentElement.nextElementSibling.querySelector("button"), line)
-        .then((handle) => handle.asElement()).catch(() => null)).then(() => chapter(page).evaluateHandle((line) => [...document.querySelectorAll("main pre > code")]
-        .find((code) => code.textContent.includes(line)).parentElement.nextElementSibling.querySelector("button"), line));
-    await key.click();
-}
-const picture = async (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+const picture = (page, what) => process.env.SHOTS
+    && page.screenshot({ path: join(process.env.SHOTS, `${name}-${what}.png`) });
 const figure = (t, what, ms) => t.diagnostic(`${what}: ${ms.toFixed()} ms`);
 
 test("nothing is loaded before the click, and nothing is missed without JavaScript", async () => {
-    requests = [];
     const page = await open("book/step05-pid.html");
     assert.deepEqual(requests.filter((path) => /^machine\/(?!panel)/.test(path)), []);
     const words = () => page.$eval("main", (main) => main.textContent.replace(/\s+/g, " "));
@@ -158,9 +89,7 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
         times.sort((a, b) => a - b);
         figure(t, "a key is echoed, median", times[10]);
         figure(t, "a key is echoed, worst", times[19]);
-        await page.keyboard.down("Control");
-        await page.keyboard.press("c");
-        await page.keyboard.up("Control");
+        await control(page, "c");
         await shows(page, /\^C\n?laptop#$/);
     });
 
@@ -180,10 +109,11 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
     await t.test("opens the second terminal of the same machine, whose clock is right", async () => {
         await press(page, "Second terminal");
         await shows(page, /laptop#$/, 1);
+        const before = Date.now() / 1000 - 30;
         await enter(page, "clear; date +%s; tty");
         await shows(page, /ttyS1\nlaptop#$/, 1);
         const clock = Number(/^(\d{10})$/m.exec(await text(page, 1))[1]);
-        assert(Math.abs(clock - Date.now() / 1000) < 10, `the clock says ${clock}`);
+        assert(clock > before && clock < Date.now() / 1000 + 30, `the clock says ${clock}, and it was ${before}`);
     });
 
     await t.test("has blocks typed into their terminals, and is told what cannot be", async () => {
@@ -191,35 +121,33 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
         await shows(page, /Running in child \[sleep 4711\] as 1$/);
         await typeThis(page, "ps -a --forest -o pid,ppid,args");
         await shows(page, /_ sleep 4711\n(.*\n)*laptop#$/, 1);
-        await picture(page, `${name}-two-terminals`);
-        await page.evaluate(() => window.machine.terminals[0].term.focus());
-        await page.keyboard.down("Control");
-        await page.keyboard.press("c");
-        await page.keyboard.up("Control");
+        await picture(page, "two-terminals");
+        await goTo(page, 0);
+        await control(page, "c");
         await shows(page, /\^C\n?laptop#$/);
         const reasons = await chapter(page).$$eval(".machine-type", (all) => all.map((one) => one.textContent).filter((one) => one !== "Type this"));
         assert(reasons.some((reason) => /^Not in this machine: .*compiler/.test(reason)), String(reasons));
     });
 
     await t.test("finds the machine as it was on the next page, and back", async () => {
-        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await goTo(page, 0);
         await enter(page, "clear; here=step05");
         await shows(page, /^laptop#$/);
         await (await chapter(page).$("a.mobile-nav-chapters.next")).click();
         await isAt(page, "step06-chroot.html");
         assert.match(await page.title(), /^Step 6/);
-        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await goTo(page, 0);
         await enter(page, "echo $here");
         await shows(page, /\nstep05\nlaptop#$/);
-        await chapter(page).focus("body");
-        await chapter(page).evaluate(() => document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" })));
+        await (await chapter(page).$("main h1")).click();
+        await page.keyboard.press("ArrowRight");
         await isAt(page, "step07-proc.html");
         await page.evaluate(() => history.back());
         await isAt(page, "step06-chroot.html");
         await page.evaluate(() => history.back());
         await isAt(page, "step05-pid.html");
         assert.match(await page.title(), /^Step 5/);
-        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await goTo(page, 0);
         await enter(page, "echo still $here");
         await shows(page, /\nstill step05\nlaptop#$/);
     });
@@ -262,16 +190,16 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
         await hide(true);
         await until("still", () => page.evaluate(() => !window.machine.emulator.is_running()));
         const before = await instructions();
-        await new Promise((done) => setTimeout(done, 1000));
+        await sleep(1000);
         assert.equal(await instructions(), before);
         await hide(false);
-        await page.evaluate(() => window.machine.terminals[0].term.focus());
+        await goTo(page, 0);
         await enter(page, "clear; date +%s");
         await shows(page, /^\d{10}\nlaptop#$/m);
         await until("the time", async () => {
             await enter(page, "clear; date +%s");
             await shows(page, /^\d{10}\nlaptop#$/m);
-            return Math.abs(Number(/^\d{10}$/m.exec(await text(page))[0]) - Date.now() / 1000) < 5;
+            return Math.abs(Number(/^\d{10}$/m.exec(await text(page))[0]) - Date.now() / 1000) < 30;
         });
     });
 
@@ -284,14 +212,7 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
     });
 
     await t.test("waits little longer than for an empty emulator", async (t) => {
-        const empty = await page.evaluate(async () => {
-            const { folder, options } = await (await fetch("machine/machine.json")).json();
-            const start = performance.now();
-            const emulator = new V86({ ...options, wasm_path: `machine/${folder}/v86.wasm`, autostart: false });
-            await new Promise((done) => emulator.add_listener("emulator-loaded", done));
-            emulator.destroy();
-            return performance.now() - start;
-        });
+        const empty = await emptyEmulator(page);
         await page.goto(`${origin}/book/step06-chroot.html`);
         const cached = await start(page);
         figure(t, "an empty emulator", empty);
@@ -307,11 +228,11 @@ test("the fork bomb stops at 20, and the page still scrolls", async (t) => {
     await page.reload();
     await start(page);
     await enter(page, "time cargo run -p step08-cgroup -- run true");
-    figure(t, "step08-cgroup run true", await shows(page, /real[^]*laptop#$/));
+    figure(t, "step08-cgroup run true", await shows(page, /real.*laptop#$/s));
     t.diagnostic(/real.*/.exec(await text(page))[0]);
     await press(page, "Second terminal");
     await shows(page, /laptop#$/, 1);
-    await page.evaluate(() => window.machine.terminals[0].term.focus());
+    await goTo(page, 0);
     await enter(page, "cargo run -p step08-cgroup -- run bash");
     await shows(page, /container:\/#$/);
     await enter(page, ":() { : | : & }; :");
@@ -326,11 +247,11 @@ test("the fork bomb stops at 20, and the page still scrolls", async (t) => {
     });
     figure(t, "30 frames while it goes on", frames);
     assert.equal(await chapter(page).evaluate(() => scrollY), 600);
-    await picture(page, `${name}-fork-bomb`);
-    await page.evaluate(() => window.machine.terminals[1].term.focus());
+    await picture(page, "fork-bomb");
+    await goTo(page, 1);
     await enter(page, "cat /sys/fs/cgroup/container-*/pids.{max,current}");
     await shows(page, /\n20\n20\nlaptop#$/, 1);
-    await page.evaluate(() => window.machine.terminals[0].term.focus());
+    await goTo(page, 0);
     await enter(page, "exit");
     await shows(page, /laptop#$/);
     await enter(page, "clear; ls -d /sys/fs/cgroup/container-*; echo left: $?");
@@ -346,9 +267,7 @@ test("a block that ends with Ctrl-C leaves that to the reader, and one whose pro
     await typeThis(page, "-- run sleep 100\n");
     await says(page, /Ctrl-C/);
     await shows(page, /Running \[sleep 100\]$/);
-    await page.keyboard.down("Control");
-    await page.keyboard.press("c");
-    await page.keyboard.up("Control");
+    await control(page, "c");
     await shows(page, /echo \$\?\n130\nlaptop#$/);
     await page.close();
 });
@@ -356,7 +275,7 @@ test("a block that ends with Ctrl-C leaves that to the reader, and one whose pro
 test("on a phone", async () => {
     const page = await open("book/step05-pid.html", { width: 390, height: 844, hasTouch: true });
     await start(page);
-    await picture(page, `${name}-phone`);
+    await picture(page, "phone");
     assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is wider than the phone");
     await enter(page, "cargo run -p step05-pid -- run sleep 4711");
     await shows(page, /Running in child \[sleep 4711\] as 1$/);
@@ -367,7 +286,7 @@ test("on a phone", async () => {
         const { bottom, height } = document.querySelector(".xterm-screen").getBoundingClientRect();
         return height > 0 && bottom <= 440;
     }));
-    await picture(page, `${name}-phone-keyboard`);
+    await picture(page, "phone-keyboard");
     if (!isFirefox) await press(page, "Ctrl-C");
     else await page.evaluate(() => window.machine.terminals[0].term.input("\x03"));
     await shows(page, /\^C\n?laptop#$/);

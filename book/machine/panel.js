@@ -15,7 +15,6 @@
     const terminals = [];
     const files = {}; // for another try and a fresh machine: blobs, which are not in the memory of the page
     let starting, list, emulator, typing;
-
     // --- The panel -------------------------------------------------------------------------------------------------
     function make(tag, properties, ...children) {
         const element = Object.assign(document.createElement(tag), properties);
@@ -26,8 +25,8 @@
     const box = ariaLabel => make('div', { className: 'machine-terminal', hidden: true, role: 'group', ariaLabel });
     const boxes = [box('terminal'), box('second terminal')];
     const status = make('span', { className: 'machine-status', role: 'status' });
-    const progress = make('progress', { ariaLabel: 'loaded' });
     const again = button('Try again', 'Load what is missing', start);
+    const progress = make('progress', { ariaLabel: 'loaded' });
     const interrupt = button('Ctrl-C', 'Stop what runs in the terminal', () => send(panel.dataset.port, '\x03'));
     const second = button('Second terminal', 'Another terminal of the same machine', showSecond);
     const hide = button('Hide', 'Hide the terminals, or show them; the machine goes on', hideOrShow);
@@ -46,10 +45,12 @@
 
     document.querySelector('main h1:not(:has(+ p)), main h1 + p').after(make('p', { className: 'machine-note' },
         button('Try it here', 'Start a Linux machine', start),
-        ' A Linux machine in this page, with the programs of this book in it. It takes at most 10 MB to load,'
+        ' A Linux machine in this page, with the programs of this book in it. It is some 10 MB to load,'
         + ' runs in your browser, and nothing that you type leaves it.'));
 
-    const say = (text = 'Escape twice leaves the terminal.') => { status.textContent = text; };
+    const say = (text = 'Escape twice leaves the terminal.') => {
+        if (status.textContent !== text) status.textContent = text; // or a screen reader says it again
+    };
     function hideOrShow() {
         hide.textContent = panel.classList.toggle('machine-hidden') ? 'Show' : 'Hide';
         if (hide.textContent === 'Hide') show(panel.dataset.port);
@@ -116,9 +117,8 @@
         document.head.append(make('link', { rel: 'stylesheet', href: `${base}${list.folder}/xterm.css` }));
         let loaded = 0;
         const count = size => {
-            loaded += size;
-            progress.value = loaded / list.bytes;
-            say(`Loading … ${(loaded / 1e6).toFixed(1)} of ${(list.bytes / 1e6).toFixed(1)} MB`);
+            progress.value = (loaded += size) / list.bytes;
+            say(`Loading … ${Math.round(loaded / 1e6)} of ${Math.round(list.bytes / 1e6)} MB`);
         };
         const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js'];
         await Promise.all(['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count)));
@@ -160,6 +160,7 @@
         say('Starting …');
         await emulator.stop();
         await emulator.restore_state(await files['state.zst'].arrayBuffer());
+        await wake();
         for (const port of [0, 1]) {
             terminals[port].isBusy = false;
             terminals[port].term.reset();
@@ -167,7 +168,6 @@
             send(port, '\f'); // its shell is there, and shows its prompt again
         }
         show(panel.dataset.port);
-        await wake();
         say();
     }
     function theme() {
@@ -175,8 +175,8 @@
         return { background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: '#8886' };
     }
     function terminal(port) {
-        const fontSize = innerWidth < 600 ? 12 : 14;
-        const term = new Terminal({ fontSize, lineHeight: 1.15, screenReaderMode: true, theme: theme() });
+        const options = { fontSize: innerWidth < 600 ? 12 : 14, lineHeight: 1.15, screenReaderMode: true };
+        const term = new Terminal({ ...options, theme: theme() });
         const self = { term, fitter: new FitAddon.FitAddon() };
         let resized, bytes = [], escapes = 0;
         term.loadAddon(self.fitter);
@@ -194,7 +194,7 @@
             if (escapes === 2) hide.focus();
             const copies = ctrlKey && /^c$/i.test(key) && term.hasSelection();
             if (copies) setTimeout(() => term.clearSelection());
-            return escapes < 2 && !copies && !(ctrlKey && /^v$/i.test(key)); // the browser copies and pastes
+            return !escapes && !copies && !(ctrlKey && /^v$/i.test(key)); // the browser copies and pastes
         });
         return self;
     }
