@@ -29,13 +29,6 @@ fails() {
 }
 # processes COUNT WORD: so many have the word in their command lines, which grep has not.
 processes() { [ "$(grep -lzx -- "[${2:0:1}]${2:1}" /proc/[0-9]*/cmdline 2>/dev/null | wc -l)" = "$1" ]; }
-eventually() {
-    for _ in $(seq 1000); do
-        ! "$@" || return 0
-        sleep 0.05
-    done
-    say "eventually, $*"
-}
 
 # The tests.
 

@@ -17,6 +17,9 @@ const REMARK: usize = 28;
 /// How many exercises stand side by side.
 const COLUMNS: usize = 3;
 
+/// What the name and the count of each take.
+const NAME_AND_COUNT: usize = 22;
+
 /// Whether to use colours.
 #[derive(Clone, Copy)]
 pub struct Paint(bool);
@@ -111,6 +114,7 @@ pub const NO_ANSWER: &str = "…  No answer: the time was over, or the program h
 fn cell(exercise: &Topic, paint: Paint) -> String {
     let name = &exercise.name;
     let passed = exercise.count(Verdict::Passed);
+    let room = NAME_AND_COUNT.saturating_sub(name.len().max(12));
     let untried = match exercise.missing().next().map(|trial| trial.verdict) {
         Some(Verdict::Failed) if passed == 0 => "not begun",
         Some(Verdict::NotAsked) if passed == 0 => "not tried",
@@ -118,10 +122,11 @@ fn cell(exercise: &Topic, paint: Paint) -> String {
         Some(Verdict::Skipped) => "not asked",
         _ => {
             let count = format!("{passed} of {}", exercise.trials.len());
-            return format!("{name:12}{count:>10}  {}", paint.mark(exercise));
+            return format!("{name:12}{count:>room$}  {}", paint.mark(exercise));
         }
     };
-    format!("{name:12}{}", paint.pale(&format!("{untried:>10}   ")))
+    let untried = format!("{:1$}", format!("{untried:>10}"), room + 3);
+    format!("{name:12}{}", paint.pale(&untried))
 }
 
 /// `step05-pid       0 of 1  ✗  numbers_its_processes_from_1`

@@ -18,6 +18,14 @@ heard() {
         case $said in *"$text"*) ;; *) say "$text in: $said" ;; esac
     done
 }
+# eventually COMMAND...: this holds, within a minute.
+eventually() {
+    for _ in $(seq 1200); do
+        ! "$@" || return 0
+        sleep 0.05
+    done
+    say "eventually, $*"
+}
 # script PATH TEXT: makes a program of sh's.
 script() {
     printf '#!/bin/sh\n%s\n' "$2" >"$1"
