@@ -16,11 +16,11 @@ use nix::sys::signal::Signal;
 use testkit::answers::{
     deletes_a_folder_without_root, does_not_blame_the_command,
     ends_as_the_command_if_nobody_can_be_told, ends_while_it_unpacks, keeps_what_a_mount_forbids,
-    keeps_what_the_image_has, never_outlives_run, refuses_a_folder_as_standard_input,
-    refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be, refuses_a_volume_without_effect,
-    refuses_what_an_option_cannot_mean, refuses_what_reaches_beyond, runs_what_other_tools_make,
-    says_that_it_has_to_be_readable, says_that_memory_is_short, takes_along_what_is_mounted_below,
-    takes_the_hosts_root,
+    keeps_what_the_image_has, leaves_what_is_somebody_elses, never_outlives_run,
+    refuses_a_folder_as_standard_input, refuses_a_link_to_mount_on, refuses_a_user_that_cannot_be,
+    refuses_a_volume_without_effect, refuses_what_an_option_cannot_mean,
+    refuses_what_reaches_beyond, runs_what_other_tools_make, says_that_it_has_to_be_readable,
+    says_that_memory_is_short, takes_along_what_is_mounted_below, takes_the_hosts_root,
 };
 use testkit::checks;
 use testkit::contract::failure::expect;
@@ -90,6 +90,7 @@ fn main() -> ExitCode {
                 &["--rootless", "--overlay"],
                 checks![deletes_a_folder_without_root],
             ),
+            ("bridge", &[], checks![leaves_what_is_somebody_elses]),
             ("capabilities", &[], checks![refuses_a_user_that_cannot_be]),
             (
                 "image",
@@ -111,6 +112,14 @@ fn main() -> ExitCode {
             (
                 "capabilities-of-the-groups",
                 "capabilities::becomes_the_user",
+            ),
+            (
+                "bridge-removed-by-the-first",
+                "bridge::leaves_the_bridge_to_the_others",
+            ),
+            (
+                "bridge-new-hardware",
+                "bridge::reaches_who_has_an_old_address_now",
             ),
             ("seccomp-without-an-errno", "seccomp::refuses_mount"),
             (

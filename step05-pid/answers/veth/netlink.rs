@@ -12,8 +12,11 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{read, write};
 
-/// With a request to make something: what is there already will not do.
+/// With a request to make something: what is there already will not do ...
 pub const NEW: i32 = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+
+/// ... or will do as well.
+pub const NEW_OR_SAME: i32 = libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
 
 // From `linux/veth.h` and `linux/rtnetlink.h`. The crate libc lacks them, or lacks them with musl.
 const VETH_INFO_PEER: u16 = 1;
@@ -61,14 +64,17 @@ impl Netlink {
 
     /// The number of an interface, by which all else is asked about it.
     pub fn number_of(&self, name: &str) -> Result<i32> {
+        // What is told begins with the same structure as what was asked.
+        let found = self.find(name)?;
+        let number = found.get(4..8).context("find the number of an interface")?;
+        Ok(i32::from_ne_bytes(number.try_into()?))
+    }
+
+    /// All that the kernel tells about an interface.
+    pub fn find(&self, name: &str) -> Result<Vec<u8>> {
         let request = [link(0, 0), attribute(libc::IFLA_IFNAME, name.as_bytes())];
         let answer = self.ask(libc::RTM_GETLINK, 0, &request.concat());
-        let answer = answer.with_context(|| format!("find the interface {name}"))?;
-        // It begins with the same structure as the request.
-        let number = answer
-            .get(4..8)
-            .context("find the number of an interface")?;
-        Ok(i32::from_ne_bytes(number.try_into()?))
+        answer.with_context(|| format!("find the interface {name}"))
     }
 
     /// Whether an address is nobody's, as far as this namespace knows: no route leads to it, but
@@ -97,7 +103,7 @@ impl Netlink {
             attribute(libc::IFA_LOCAL, &address),
             attribute(libc::IFA_ADDRESS, &address),
         ];
-        self.change(libc::RTM_NEWADDR, NEW, &request.concat())
+        self.change(libc::RTM_NEWADDR, NEW_OR_SAME, &request.concat())
             .with_context(|| format!("give interface {number} the address {address:?}"))
     }
 

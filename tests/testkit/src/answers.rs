@@ -8,6 +8,7 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use kernelfiles::network::interfaces;
 use kernelfiles::process;
 use nix::errno::Errno;
 use nix::libc;
@@ -347,6 +348,33 @@ pub fn says_what_a_cable_takes(program: &Program) -> Result<()> {
     let ended = call.end()?;
     ended.exits(125)?.complains(&["none are free"])?;
     ended.has_executed_nothing()?;
+    Ok(())
+}
+
+/// Answers with a bridge: an interface of its name, or a net with its addresses, may be there
+/// already, and stays.
+pub fn leaves_what_is_somebody_elses(program: &Program) -> Result<()> {
+    for (others, words) in [
+        (
+            "ip link add boxes type veth",
+            "another interface called boxes",
+        ),
+        (
+            "ip link delete boxes; ip address add 198.18.1.99/16 dev lo",
+            "a route to",
+        ),
+    ] {
+        let script = format!("{others} && exec \"$@\"");
+        let call = program
+            .run(EXECUTED)
+            .with_prefix(&["sh", "-c", &script, "sh"]);
+        let ended = call.end()?;
+        ended.exits(125)?.complains(&[words])?;
+        ended.has_executed_nothing()?;
+        let has_boxes = interfaces("thread-self")?.contains("boxes");
+        let what = "the interface boxes where it was before, and nowhere else";
+        ended.expected(what, has_boxes == words.contains("boxes"))?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use crate::check::Check;
 
 mod born_in_cgroup;
+mod bridge;
 mod capabilities;
 mod clean_env;
 mod clone;
@@ -56,6 +57,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "capabilities" => capabilities::CHECKS,
         "seccomp" => seccomp::CHECKS,
         "image" => image::CHECKS,
+        "bridge" => bridge::CHECKS,
         "mydocker" => mydocker::CHECKS,
         name => panic!("{name} has no checks"),
     }

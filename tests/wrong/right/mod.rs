@@ -4,11 +4,12 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::chroot;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Child, Command, ExitStatus};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::MsFlags;
@@ -138,6 +139,44 @@ pub fn join_namespaces(pid: &str) -> Result<()> {
     for file in kinds.map(|kind| File::open(format!("/proc/{pid}/ns/{kind}"))) {
         setns(file?, CloneFlags::empty())?;
     }
+    Ok(())
+}
+
+/// Lays a cable from a bridge on the host to a new network namespace, in which we are then. What
+/// is returned runs ip(8) on the host.
+pub fn plug_in(has_fixed_hardware: bool) -> Result<impl Fn(&str) -> Result<()>> {
+    let host = File::open("/proc/self/ns/net")?;
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    let pid = process::id();
+    let enter = format!("nsenter --net=/proc/{pid}/fd/{} ip", host.as_raw_fd());
+    let on_host = move |words: &str| {
+        let _open = &host;
+        execute_words(&format!("{enter} {words}"))
+    };
+    // It may be there already.
+    on_host("link add boxes address 02:00:00:00:00:01 type bridge").ok();
+    on_host("address replace 10.77.0.1/24 dev boxes")?;
+    on_host("link set boxes up")?;
+    let is_made = |own: &u32| {
+        let pair = format!("link add port{own} type veth peer name eth0 netns {pid}");
+        on_host(&pair).is_ok()
+    };
+    let own = (2..100).find(is_made).unwrap_or_default();
+    on_host(&format!("link set port{own} up master boxes"))?;
+    if has_fixed_hardware {
+        execute_words(&format!("ip link set eth0 address 02:00:00:00:01:{own:02}"))?;
+    }
+    execute_words(&format!("ip address add 10.77.0.{own}/24 dev eth0"))?;
+    execute_words("ip link set eth0 up")?;
+    execute_words("ip link set lo up")?;
+    execute_words("ip route add default via 10.77.0.1")?;
+    Ok(on_host)
+}
+
+fn execute_words(words: &str) -> Result<()> {
+    let words: Vec<&str> = words.split(' ').collect();
+    let status = Command::new(words[0]).args(&words[1..]).status()?;
+    ensure!(status.success(), "{words:?}: {status}");
     Ok(())
 }
 

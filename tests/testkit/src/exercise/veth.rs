@@ -37,18 +37,18 @@ pub const CHECKS: &[Check] = checks![
 /// The network namespace of the test, which is the host's.
 pub const HOST: &str = "thread-self";
 
-fn reaches_the_host(program: &Program) -> Result<()> {
+pub(super) fn reaches_the_host(program: &Program) -> Result<()> {
     let (_running, cable) = start(program, "1040")?;
     talks(&cable.pid.to_string(), HOST, cable.host)
 }
 
-fn is_reached_from_the_host(program: &Program) -> Result<()> {
+pub(super) fn is_reached_from_the_host(program: &Program) -> Result<()> {
     let (_running, cable) = start(program, "1041")?;
     talks(HOST, &cable.pid.to_string(), cable.container)
 }
 
 /// What comes too late, comes too late for one command or another.
-fn is_ready_before_the_command_starts(program: &Program) -> Result<()> {
+pub(super) fn is_ready_before_the_command_starts(program: &Program) -> Result<()> {
     expect_kernel_has("veth")?;
     for _ in 0..10 {
         let ended = program.run(&["cat", "/proc/net/route"]).end()?;
@@ -59,7 +59,7 @@ fn is_ready_before_the_command_starts(program: &Program) -> Result<()> {
     Ok(())
 }
 
-fn gives_twenty_at_once_an_address_each(program: &Program) -> Result<()> {
+pub(super) fn gives_twenty_at_once_an_address_each(program: &Program) -> Result<()> {
     expect_kernel_has("veth")?;
     // Threads count, and some languages begin with a dozen.
     program.host.allow_processes(1000)?;
@@ -97,7 +97,7 @@ fn leaves_a_name_that_is_taken_to_its_owner(program: &Program) -> Result<()> {
     expect_interfaces(&taken)
 }
 
-fn leaves_no_interface_after_an_end(program: &Program) -> Result<()> {
+pub(super) fn leaves_no_interface_after_an_end(program: &Program) -> Result<()> {
     ends_without_a_trace(program, |_, running| {
         running.end_with(Signal::SIGTERM)?.exits(143)?;
         Ok(())
@@ -111,7 +111,7 @@ fn leaves_no_interface_after_sigkill(program: &Program) -> Result<()> {
     })
 }
 
-fn leaves_no_interface_if_the_container_is_killed(program: &Program) -> Result<()> {
+pub(super) fn leaves_no_interface_if_the_container_is_killed(program: &Program) -> Result<()> {
     ends_without_a_trace(program, |pid, running| {
         let init = program.host.init_of(pid)?;
         kill(Pid::from_raw(init), Signal::SIGKILL).context("kill the container")?;
@@ -130,7 +130,7 @@ fn ends_without_a_trace(
     expect_interfaces(&before)
 }
 
-fn leaves_no_interface_without_a_command(program: &Program) -> Result<()> {
+pub(super) fn leaves_no_interface_without_a_command(program: &Program) -> Result<()> {
     let before = interfaces(HOST)?;
     program.run(&["no-such-command"]).end()?.exits(127)?;
     expect_interfaces(&before)
@@ -176,7 +176,7 @@ impl Cable {
 }
 
 /// Starts a container in which `sleep` sleeps so many seconds.
-pub fn start<'a>(program: &'a Program, seconds: &str) -> Result<(Running<'a>, Cable)> {
+fn start<'a>(program: &'a Program, seconds: &str) -> Result<(Running<'a>, Cable)> {
     expect_kernel_has("veth")?;
     let running = program.run(&["sleep", seconds]).start()?;
     let cable = Cable::find(program, seconds)?;
@@ -187,7 +187,10 @@ pub fn start<'a>(program: &'a Program, seconds: &str) -> Result<(Running<'a>, Ca
 /// back. Each is that of a process.
 pub fn talks(from: &str, to: &str, address: Ipv4Addr) -> Result<()> {
     let to = within(to, || Ok(TcpListener::bind((address, 0))?));
-    let to = to.context("listen at the other end")?;
+    let to = to.map_err(|error| {
+        let what = format!("an end that has the address {address}");
+        Failure::new(what, format_args!("{error:#}"))
+    })?;
     let port = to.local_addr().context("find the port")?.port();
     let what = format!("a TCP connection to {address}, and an echo");
     let echo = || -> Result<()> {

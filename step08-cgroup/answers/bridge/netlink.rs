@@ -1,0 +1,1 @@
+../../../step05-pid/answers/veth/netlink.rs
