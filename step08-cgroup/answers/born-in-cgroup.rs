@@ -87,20 +87,21 @@ fn clone_child(argv: &[OsString], cgroup: &Path) -> Result<Pid> {
         let why = "a process is born in a cgroup of version 2 only: child joins its own later";
         writeln!(io::stderr(), "{why}").ok();
     }
+    // `struct clone_args`, which libc does not have for every processor, is eleven numbers.
+    let (flags, signal, place) = (0, 4, 10);
+    let mut args = [0_u64; 11];
+    args[flags] = (libc::CLONE_NEWUTS | libc::CLONE_NEWPID | libc::CLONE_NEWNS) as u64;
+    args[signal] = libc::SIGCHLD as u64;
+    if is_born_there {
+        args[flags] |= CLONE_INTO_CGROUP;
+        args[place] = folder.as_raw_fd() as u64;
+    }
     #[expect(unsafe_code, reason = "neither nix nor std has a function for clone3")]
-    // SAFETY: zeros are a value for these numbers. Without CLONE_VM and without a stack, this
-    // returns twice, as fork(2) does, and the new process has a copy of our memory. We have one
-    // thread, so that no other holds a lock that would stay closed in the copy.
-    let pid = unsafe {
-        let mut args: libc::clone_args = mem::zeroed();
-        args.flags = (libc::CLONE_NEWUTS | libc::CLONE_NEWPID | libc::CLONE_NEWNS) as u64;
-        args.exit_signal = libc::SIGCHLD as u64;
-        if is_born_there {
-            args.flags |= CLONE_INTO_CGROUP;
-            args.cgroup = folder.as_raw_fd() as u64;
-        }
-        libc::syscall(libc::SYS_clone3, &raw mut args, mem::size_of_val(&args))
-    };
+    // SAFETY: without CLONE_VM and without a stack, this returns twice, as fork(2) does, and
+    // the new process has a copy of our memory. We have one thread, so that no other holds a
+    // lock that would stay closed in the copy.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone3, args.as_mut_ptr(), mem::size_of_val(&args)) };
     match Errno::result(pid).context(MAKE_CHILD)? {
         0 => {
             let Err(error) = become_child(argv, (!is_born_there).then_some(cgroup));

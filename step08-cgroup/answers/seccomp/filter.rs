@@ -36,13 +36,14 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
+    #[cfg(not(target_arch = "x86"))]
     KEXEC_FILE_LOAD,
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_syslog,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(target_arch = "aarch64"))]
     libc::SYS_iopl,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(target_arch = "aarch64"))]
     libc::SYS_ioperm,
     // The clock, the swap space, and what is counted for users.
     libc::SYS_settimeofday,
@@ -69,17 +70,32 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
     libc::SYS_userfaultfd,
+    // 32-bit x86 has some of these twice: without flags, or with times after 2038.
+    #[cfg(target_arch = "x86")]
+    libc::SYS_umount,
+    #[cfg(target_arch = "x86")]
+    libc::SYS_stime,
+    #[cfg(target_arch = "x86")]
+    CLOCK_SETTIME64,
+    #[cfg(target_arch = "x86")]
+    CLOCK_ADJTIME64,
 ];
 
 /// Since Linux 6.15, and since 5.2 the number of a new call is the same on all architectures.
 const OPEN_TREE_ATTR: libc::c_long = 467;
 
-/// musl's headers for aarch64 do not have it.
+/// musl's headers for aarch64 do not have it, and 32-bit x86 has no such call.
+#[cfg(not(target_arch = "x86"))]
 const KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
     320
 } else {
     294
 };
+
+#[cfg(target_arch = "x86")]
+const CLOCK_SETTIME64: libc::c_long = 404;
+#[cfg(target_arch = "x86")]
+const CLOCK_ADJTIME64: libc::c_long = 405;
 
 /// The flags of clone(2) that make namespaces.
 const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
@@ -193,6 +209,7 @@ fn jump(code: u32, value: u32, if_true: u8, if_false: u8) -> libc::sock_filter {
 /// What `linux/audit.h` calls the processor.
 fn architecture() -> Result<u32> {
     match env::consts::ARCH {
+        "x86" => Ok(0x4000_0003),
         "x86_64" => Ok(0xc000_003e),
         "aarch64" => Ok(0xc000_00b7),
         other => bail!("no filter for {other} has been written yet"),

@@ -23,13 +23,14 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
+    #[cfg(not(target_arch = "x86"))]
     KEXEC_FILE_LOAD,
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_syslog,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(target_arch = "aarch64"))]
     libc::SYS_iopl,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(not(target_arch = "aarch64"))]
     libc::SYS_ioperm,
     // The clock, the swap space, and what is counted for users.
     libc::SYS_settimeofday,
@@ -56,4 +57,13 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
     libc::SYS_userfaultfd,
+    // 32-bit x86 has some of these twice: without flags, or with times after 2038.
+    #[cfg(target_arch = "x86")]
+    libc::SYS_umount,
+    #[cfg(target_arch = "x86")]
+    libc::SYS_stime,
+    #[cfg(target_arch = "x86")]
+    CLOCK_SETTIME64,
+    #[cfg(target_arch = "x86")]
+    CLOCK_ADJTIME64,
 ];
