@@ -16,9 +16,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use regex::{Captures, Regex};
-use testkit::patience::scaled;
 
-use crate::laptop::{Laptop, Screen, Terminal};
+use crate::terminal::{Screen, Terminal};
 
 /// A `console` block of a page.
 pub struct Block {
@@ -80,6 +79,25 @@ impl Block {
         self.lines.len()
     }
 
+    /// Where it begins on its page.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The lines, as the page has them.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// What is typed into shells.
+    pub fn commands(&self) -> impl Iterator<Item = &str> {
+        let typed = self
+            .lines
+            .iter()
+            .filter_map(|line| Some((line, prompt_of(line)?)));
+        typed.map(|(line, prompt)| &line[prompt.len()..])
+    }
+
     fn turns(&self) -> Vec<Turn<'_>> {
         let is_typed = |line: &String| line == "^C" || prompt_of(line).is_some();
         let turns = self.lines.chunk_by(|_, next| !is_typed(next));
@@ -108,8 +126,7 @@ impl Turn<'_> {
 
 /// Plays all blocks of a page, and returns what each should say: what it says, where that
 /// is what happened, and else what happened.
-pub fn play(laptop: &Laptop, blocks: &[Block]) -> Result<Vec<Vec<String>>> {
-    let mut terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+pub fn play(mut terminals: [Terminal; 2], blocks: &[&Block]) -> Result<Vec<Vec<String>>> {
     // How many lines of each screen a page has accounted for; all, after a `…`.
     let mut counts = [usize::MAX; 2];
     let mut numbers = Numbers::default();
@@ -200,12 +217,12 @@ fn take_turn(
         let has_lines = is_shown && !turn.shown.is_empty();
         // What is typed next looks at what this program does, and so it must have begun.
         let pause = if has_lines { 800 } else { 3_000 };
-        let is_quiet = terminal.quiet() > scaled(pause);
+        let is_quiet = terminal.is_quiet(pause);
         if (prompt.is_some() && is_shown) || ((is_ready || may_run_on) && is_quiet) {
             return Ok(lines);
         }
         // A page's cargo may have to build something first.
-        if start.elapsed() > scaled(120_000) {
+        if start.elapsed() > terminal.scaled(120_000) {
             bail!("no end within 120 s; the terminal shows {lines:#?}");
         }
         thread::sleep(Duration::from_millis(2));

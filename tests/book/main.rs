@@ -5,9 +5,11 @@ mod console;
 mod exercises;
 mod laptop;
 mod leaks_picture;
+mod machine;
 mod pictures;
 mod rules;
 mod sources;
+mod terminal;
 
 use std::env;
 use std::fs;
@@ -61,9 +63,13 @@ fn main() -> ExitCode {
         rules::a_reader_sees_the_same_prompts,
         rules::mdbook_builds_without_a_warning takes ["mdbook"],
         rules::links_are_alive takes ["mdbook", "lychee"],
+        machine::every_exception_is_needed,
     ];
     match pages() {
-        Ok(pages) => trials.extend(pages.into_iter().filter_map(transcript)),
+        Ok(pages) => {
+            trials.extend(pages.iter().filter_map(machine::transcript));
+            trials.extend(pages.into_iter().filter_map(transcript));
+        }
         Err(error) => trials.push(trial("pages", &[], move || Err(error))),
     }
     // Then somebody asks about a program of theirs, which says nothing about the book.
@@ -71,6 +77,13 @@ fn main() -> ExitCode {
         trials.clear();
     }
     suite::run_all(suite::Selection::from_args(), trials)
+}
+
+/// The same, of the machine in the pages: ignored as long as that has not been made.
+fn machine_trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let trial = trial(name, &["node"], check);
+    let is_ignored = trial.has_ignored_flag() || !machine::is_made();
+    trial.with_ignored_flag(is_ignored)
 }
 
 fn trial(name: &str, tools: &[&str], check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
@@ -188,7 +201,9 @@ fn transcript(page: Page) -> Option<Trial> {
             // The first page shows how to make one.
             let rootfs = (name != "start.md").then_some(rootfs);
             let laptop = Laptop::enter(rootfs.as_deref())?;
-            let played = console::play(&laptop, &blocks).context(name)?;
+            let terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+            let blocks: Vec<_> = blocks.iter().collect();
+            let played = console::play(terminals, &blocks).context(name)?;
             Ok(console::rewrite(&text, &played))
         });
         let panicked = |_| Err(anyhow!("the test itself panicked"));

@@ -1,0 +1,148 @@
+//! A terminal with a shell in it: what is typed, and what is shown.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use rexpect::process::PtyProcess;
+use testkit::patience::scaled;
+
+use crate::console::{is_prompt, prompt_of};
+
+/// A terminal with a shell in it.
+pub struct Terminal {
+    file: File,
+    /// What the terminal has shown since the last time somebody typed.
+    shown: Vec<u8>,
+    last: Instant,
+    /// How many times slower than this machine what runs there is.
+    slowness: u64,
+    /// The shell, if it is a process of this machine's. It ends with the terminal.
+    _process: Option<PtyProcess>,
+}
+
+/// What a terminal has shown since somebody typed.
+pub struct Screen {
+    /// The lines, without the last one if that is a prompt.
+    pub lines: Vec<String>,
+    /// The last prompt of a shell. What runs in the background may have gone on in its line.
+    pub prompt: Option<String>,
+    /// The prompt is the last thing there is.
+    pub is_ready: bool,
+}
+
+impl Terminal {
+    /// Opens a terminal of this machine, with a shell in it.
+    pub fn open(shell: Command) -> Result<Self> {
+        let process = PtyProcess::new(shell).context("open a pseudo-terminal")?;
+        let file = process.get_file_handle().context("take the terminal")?;
+        // Echoing, as terminals do.
+        Self::begin(file, 1, Some(process), "stty sane")
+    }
+
+    /// Takes a terminal over whose shell is somewhere else.
+    pub fn of_machine(file: File, slowness: u64, set_up: &str) -> Result<Self> {
+        Self::begin(file, slowness, None, set_up)
+    }
+
+    fn begin(file: File, slowness: u64, process: Option<PtyProcess>, set_up: &str) -> Result<Self> {
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("read without waiting")?;
+        let mut terminal = Self {
+            file,
+            shown: Vec::new(),
+            last: Instant::now(),
+            slowness,
+            _process: process,
+        };
+        terminal.wait_for_prompt()?;
+        // Wide, so that no line is folded.
+        terminal.type_text(&format!("{set_up}; stty cols 200\n"))?;
+        terminal.wait_for_prompt()?;
+        Ok(terminal)
+    }
+
+    /// Types something, and forgets what was shown before.
+    pub fn type_text(&mut self, text: &str) -> Result<()> {
+        self.shown.clear();
+        self.last = Instant::now();
+        self.file
+            .write_all(text.as_bytes())
+            .context("type into the terminal")
+    }
+
+    /// What the terminal shows.
+    pub fn screen(&mut self) -> Result<Screen> {
+        self.read()?;
+        let mut text = String::from_utf8_lossy(&self.shown).replace('\r', "");
+        // How bash announces, before it is told that the terminal is a dumb one, what is pasted.
+        for word in ["\x1b[?2004h", "\x1b[?2004l"] {
+            text = text.replace(word, "");
+        }
+        // A shell whose program has ended with 130 goes on in the line with the ^C.
+        let text = match text.strip_prefix("^C") {
+            Some(rest) if !rest.starts_with('\n') => format!("^C\n{rest}"),
+            _ => text,
+        };
+        let mut lines: Vec<String> = text
+            .split('\n')
+            .map(|line| line.trim_end().into())
+            .collect();
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        let is_ready = is_prompt(last);
+        let prompt = text.lines().rev().find_map(prompt_of).map(str::to_owned);
+        if is_ready || last.is_empty() {
+            lines.pop();
+        }
+        Ok(Screen {
+            lines,
+            prompt,
+            is_ready,
+        })
+    }
+
+    /// Has nothing been shown for so many milliseconds?
+    pub fn is_quiet(&self, milliseconds: u64) -> bool {
+        self.last.elapsed() > self.scaled(milliseconds)
+    }
+
+    /// So many milliseconds, for what runs in this terminal.
+    pub fn scaled(&self, milliseconds: u64) -> Duration {
+        scaled(milliseconds * self.slowness)
+    }
+
+    /// Waits until the shell asks for the next command.
+    pub fn wait_for_prompt(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while self.screen()?.prompt.is_none() {
+            let is_late = start.elapsed() > self.scaled(20_000);
+            ensure!(
+                !is_late,
+                "no prompt within 20 s, but: {:#?}",
+                self.screen()?.lines
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    self.shown.extend(&buffer[..count]);
+                    self.last = Instant::now();
+                }
+                // The second is what a terminal says whose shell has ended.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => return Ok(()),
+                Err(error) => return Err(error).context("read what the terminal shows"),
+            }
+        }
+    }
+}
