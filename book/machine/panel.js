@@ -213,27 +213,28 @@
     }
 
     // --- "Type this" -----------------------------------------------------------------------------------------------
-    const lineAt = ({ buffer: { active } }) => active.getLine(active.baseY + active.cursorY).translateToString();
+    const lineAt = ({ active: lines }) => lines.getLine(lines.baseY + lines.cursorY).translateToString().trimEnd();
     // Each line waits for its prompt, as a reader would, and what the reader has to do is left to him.
     async function type(code) {
         await starting;
         const port = Number(code.classList.contains('second'));
         const self = terminals[port];
         const mine = typing = {};
-        let end = Date.now() + 20_000;
+        let end = Date.now() + 10_000;
         show(port);
         for (const line of code.textContent.split('\n')) {
             const [prompt] = line.match(prompts) ?? [];
             if (line === '^C') say('Now press Ctrl-C.', end += 600_000);
             if (!prompt) continue;
-            while (self.isBusy || !lineAt(self.term).trimEnd().endsWith(prompt.trim())) {
+            while (self.isBusy || !lineAt(self.term.buffer).endsWith(prompt.trim())) {
+                const patience = /[#$]$/.test(lineAt(self.term.buffer)) ? 0 : 100_000; // there is another prompt, or none
                 if (typing !== mine) return;
-                if (Date.now() > end) return say(`The prompt ${prompt} is not there: type the rest by yourself.`);
+                if (Date.now() > end + patience) return say(`The prompt ${prompt}is missing: type the rest by yourself.`);
                 await new Promise(done => setTimeout(done, 50));
             }
             self.isBusy = true;
             send(port, `${line.slice(prompt.length)}\r`);
-            end = Date.now() + 20_000;
+            end = Date.now() + 10_000;
             say();
         }
     }
@@ -245,6 +246,5 @@
         const key = button('Type this', 'Type this into the machine in this page', () => type(code));
         code.parentElement.after(make('p', { className: 'machine-type' }, why ? `Not in this machine: ${why}.` : key));
     }
-
     window.machine = { terminals, get emulator() { return emulator; } }; // for the tests
 })();

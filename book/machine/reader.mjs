@@ -96,7 +96,7 @@ export async function typeThis(page, words) {
     const find = (words) => [...document.querySelectorAll("main pre:has(+ .machine-type)")]
         .find((block) => block.textContent.includes(words))?.nextElementSibling.querySelector("button") ?? null;
     await until(words, async () => (await chapter(page).evaluateHandle(find, words)).asElement());
-    await (await chapter(page).evaluateHandle(find, words)).click();
+    await (await chapter(page).evaluateHandle(find, words)).evaluate((key) => key.click());
 }
 
 export async function emptyEmulator(page) {
