@@ -126,6 +126,7 @@ fn main() -> ExitCode {
                 "image-takes-any-digest",
                 "image::refuses_what_has_another_digest",
             ),
+            ("pull-starts-over", "pull::goes_on_after_a_cut"),
             (
                 "mydocker-eats-the-dashes",
                 "mydocker::takes_the_command_line_of_the_third_seed",

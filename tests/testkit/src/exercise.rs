@@ -22,6 +22,7 @@ mod net_ipc;
 mod overlay;
 mod own_proc;
 mod pivot_root;
+mod pull;
 mod rootless;
 mod seccomp;
 mod sync_pipe;
@@ -57,6 +58,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "capabilities" => capabilities::CHECKS,
         "seccomp" => seccomp::CHECKS,
         "image" => image::CHECKS,
+        "pull" => pull::CHECKS,
         "bridge" => bridge::CHECKS,
         "mydocker" => mydocker::CHECKS,
         name => panic!("{name} has no checks"),

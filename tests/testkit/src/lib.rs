@@ -11,6 +11,7 @@
 //! - [`dependable`], `inherited`: what makes a program trustworthy.
 //! - [`lesson`]: what the steps teach.
 //! - [`check`]: what a check is, and a promise.
+//! - `registry`: where images are to be had.
 //! - `image`, `layer`: images, and what they are made of.
 //! - [`refuse`]: a kernel that refuses a system call.
 //! - [`program`], [`terminal`], `report`: start the program under test, and look at it.
@@ -49,6 +50,7 @@ pub mod own;
 pub mod patience;
 pub mod program;
 pub mod refuse;
+mod registry;
 mod report;
 mod scratch;
 pub mod snapshot;

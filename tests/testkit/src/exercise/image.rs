@@ -223,7 +223,8 @@ fn takes_the_image_of_this_processor(program: &Program) -> Result<()> {
     let base = layout.add_layer(&base(&program.rootfs)?)?;
     let [ours, other] = architectures();
     let image = |architecture: &str, os: &str, says: &str| {
-        let manifest = layout.add_manifest(&[base.clone()], &json!({"Cmd": ["echo", says]}));
+        let manifest =
+            layout.add_manifest(std::slice::from_ref(&base), &json!({"Cmd": ["echo", says]}));
         let mut manifest = manifest?;
         manifest["platform"] = json!({"architecture": architecture, "os": os});
         anyhow::Ok(manifest)
