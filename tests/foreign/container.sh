@@ -5,7 +5,7 @@
 #
 # What it lacks: the command is PID 1, which ignores each signal that it does not handle. So
 # Ctrl-C does not end `sleep`, and SIGTERM has to become SIGKILL. If this shell itself ends by
-# SIGKILL, the container goes on and its cgroup stays.
+# SIGKILL, its cgroup stays.
 set -eu
 
 if [ $# -lt 2 ] || [ "$1" != run ]; then
@@ -29,10 +29,11 @@ exec 3<&0
 trap '' INT QUIT
 trap 'kill -KILL $!' TERM HUP
 
-# Steps 3, 5 and 7: the namespaces; unshare makes the mounts private. The inner shell is what
-# `child` is in Rust: it joins the cgroup, then comes step 4, step 7, step 6.
+# Steps 3, 5 and 7: the namespaces; unshare makes the mounts private. When this shell has ended,
+# unshare is killed, and so is PID 1. The inner shell is what `child` is in Rust: it joins the
+# cgroup, then comes step 4, step 7, step 6.
 # shellcheck disable=SC2016 # the inner shell is to expand these
-env --default-signal=INT,QUIT \
+env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
     unshare --uts --pid --mount --fork --kill-child sh -euc '
         echo 0 >"$0/cgroup.procs"
         hostname container

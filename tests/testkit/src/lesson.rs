@@ -30,7 +30,13 @@ pub const ALL: &[Promises] = &[
     ),
     (3..=8, checks![keeps_a_new_hostname_inside]),
     (4..=8, checks![sets_the_hostname_before_the_command_starts]),
-    (5..=8, checks![numbers_its_processes_from_1]),
+    (
+        5..=8,
+        checks![
+            numbers_its_processes_from_1,
+            leaves_no_process_behind_after_sigkill,
+        ],
+    ),
     (
         6..=8,
         checks![
@@ -57,6 +63,10 @@ pub const ALL: &[Promises] = &[
         ],
     ),
 ];
+
+/// The lesson that makes a container dependable, too. An answer need not keep the others: it may
+/// have another hostname, or refuse the command what they try.
+pub const ASKED_OF_ANSWERS: &str = "leaves_no_process_behind_after_sigkill";
 
 fn executes_the_command(program: &Program) -> Result<()> {
     program
@@ -143,6 +153,15 @@ pub(crate) fn numbers_from_1(ended: &Ended) -> Result<()> {
         holds,
     )?;
     Ok(())
+}
+
+fn leaves_no_process_behind_after_sigkill(program: &Program) -> Result<()> {
+    // Deaf to SIGTERM: nothing less than SIGKILL ends them.
+    let script = "trap '' TERM; sleep 1000 & sleep 1000 & echo started; wait";
+    let running = program.run_shell(script).started()?;
+    running.end_with(Signal::SIGKILL)?.exits(137)?;
+    let host = &program.host;
+    host.expect_no_process_left("an end of all processes, as `run` got SIGKILL")
 }
 
 pub(crate) fn shows_the_root_filesystem_as_root(program: &Program) -> Result<()> {
