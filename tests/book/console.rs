@@ -180,7 +180,7 @@ fn late_lines(terminal: &mut Terminal, turn: &Turn, count: usize) -> Result<Vec<
     } = terminal.screen()?;
     ensure!(
         seen.as_deref() == Some(prompt),
-        "the page shows the prompt {prompt:?}, but there is {:?}",
+        "the page shows the prompt {prompt:?}, but there is {:?}, below {lines:#?}",
         seen.unwrap_or_default()
     );
     Ok(lines.into_iter().skip(count).collect())
