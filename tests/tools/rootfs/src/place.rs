@@ -72,11 +72,8 @@ impl Place {
         let last = dir
             .file_name()
             .with_context(|| format!("find the name of {name}"))?;
-        let parent = match dir.parent() {
-            None => Path::new("."),
-            Some(parent) if parent == Path::new("") => Path::new("."),
-            Some(parent) => parent,
-        };
+        let parent = dir.parent().filter(|parent| *parent != Path::new(""));
+        let parent = parent.unwrap_or(Path::new("."));
         let folder = parent.canonicalize();
         let folder = folder.with_context(|| format!("find the folder {}", parent.display()))?;
         Ok(Self {
@@ -129,15 +126,13 @@ impl Place {
 
     /// A folder beside it, for one that grows.
     pub fn begin(&self) -> Result<Tree> {
-        let mut part = Tree::make(&self.beside("part"))?;
+        let mut part = Tree::make(Path::new(&self.beside("part")))?;
         part.set_mode(0o755)?;
-        let marked = part.write(Path::new(LEFTOVER), 0o644, |file| {
-            Ok(std::io::Write::write_all(file, MARK_TEXT)?)
-        });
-        if let Err(error) = marked {
-            return Err(self.discard(&mut part, error));
+        // First of all: a process that is killed leaves what the next one knows.
+        match part.mark(LEFTOVER, MARK_TEXT) {
+            Ok(()) => Ok(part),
+            Err(error) => Err(self.discard(&mut part, error)),
         }
-        Ok(part)
     }
 
     /// Moves what has grown to its place, if it is whole, and else deletes it. What was there
@@ -175,15 +170,18 @@ impl Place {
         // Once more, for something may have come meanwhile.
         tree::expect_deletable(&self.path)?;
         let name = shown(&self.path);
-        let aside = renamed(part.path(), ".part-", ".old-");
+        let number = end_of(part.path(), &self.beside("part"));
+        let mut aside = self.beside("old");
+        aside.push(number.context("find the number of what has grown")?);
+        let aside = Path::new(&aside);
         // From here on, a process that is killed leaves what the next one finds.
         old.rename(MARK, LEFTOVER)?;
-        let moved = fs::rename(&self.path, &aside)
+        let moved = fs::rename(&self.path, aside)
             .with_context(|| format!("move {name} away"))
             .and_then(|()| {
                 let moved = fs::rename(part.path(), &self.path);
                 if moved.is_err() {
-                    fs::rename(&aside, &self.path).with_context(|| format!("move {name} back"))?;
+                    fs::rename(aside, &self.path).with_context(|| format!("move {name} back"))?;
                 }
                 moved.with_context(|| format!("move the new files to {name}"))
             });
@@ -191,7 +189,7 @@ impl Place {
             old.rename(LEFTOVER, MARK)?;
             return moved;
         }
-        fs::rename(&aside, part.path()).context("move away what was there")
+        fs::rename(aside, part.path()).context("move away what was there")
     }
 
     /// Clears up after a process that was killed.
@@ -225,27 +223,21 @@ impl Place {
     /// The folders beside it with the names of ours, and whether they are whole.
     fn leftovers(&self) -> Vec<(PathBuf, bool)> {
         let parent = self.path.parent().unwrap_or(Path::new("/"));
+        let (part, old) = (self.beside("part"), self.beside("old"));
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-        let mut found = Vec::new();
-        for path in entries.map(|entry| entry.path()) {
-            for (what, is_whole) in [("part", false), ("old", true)] {
-                let start = self.beside(what);
-                if path
-                    .as_os_str()
-                    .as_bytes()
-                    .starts_with(start.as_os_str().as_bytes())
-                {
-                    found.push((path.clone(), is_whole));
-                }
-            }
-        }
-        found
+        let found = entries.filter_map(|entry| {
+            let path = entry.path();
+            let is_whole = end_of(&path, &old).is_some();
+            (is_whole || end_of(&path, &part).is_some()).then_some((path, is_whole))
+        });
+        found.collect()
     }
 
-    fn beside(&self, what: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".{what}-"));
-        name.into()
+    /// What the path of a folder beside it begins with.
+    fn beside(&self, what: &str) -> OsString {
+        let mut start = self.path.as_os_str().to_owned();
+        start.push(format!(".{what}-"));
+        start
     }
 }
 
@@ -258,15 +250,8 @@ fn expect_no_other(holder: Holder, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A path whose last `from` is `to` instead.
-fn renamed(path: &Path, from: &str, to: &str) -> PathBuf {
-    let bytes = path.as_os_str().as_bytes();
-    let at = bytes
-        .windows(from.len())
-        .rposition(|part| part == from.as_bytes());
-    let (start, end) = bytes.split_at(at.unwrap_or(bytes.len()));
-    let mut name = OsString::from(OsStr::from_bytes(start));
-    name.push(to);
-    name.push(OsStr::from_bytes(end.get(from.len()..).unwrap_or_default()));
-    name.into()
+/// What follows in a path that begins so.
+fn end_of<'a>(path: &'a Path, start: &OsStr) -> Option<&'a OsStr> {
+    let end = path.as_os_str().as_bytes().strip_prefix(start.as_bytes())?;
+    Some(OsStr::from_bytes(end))
 }

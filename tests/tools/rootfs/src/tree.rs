@@ -11,6 +11,7 @@
 use std::env;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -183,12 +184,18 @@ impl Tree {
         fill: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<()> {
         self.put(path, |workshop| {
-            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-            let file = openat(workshop, FILE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-            let mut file = File::from(file);
+            let mut file = new_file(workshop, FILE)?;
             fill(&mut file)?;
             Ok(fchmod(&file, bits(mode))?)
         })
+    }
+
+    /// Makes a file in the folder itself, at once: that it is there tells more than its text.
+    pub fn mark(&self, name: &str, text: &[u8]) -> Result<()> {
+        let mut file = new_file(self.top.as_fd(), name)
+            .with_context(|| format!("create {name} in {}", shown(&self.path)))?;
+        file.write_all(text)?;
+        Ok(fchmod(&file, bits(0o644))?)
     }
 
     pub fn make_device(&mut self, path: &Path, device: u64) -> Result<()> {
@@ -323,6 +330,12 @@ fn folder_flags() -> OFlag {
 
 fn folder_below(folder: BorrowedFd, name: &CStr) -> nix::Result<OwnedFd> {
     open_below(folder, name, OFlag::O_DIRECTORY)
+}
+
+fn new_file(folder: BorrowedFd, name: &str) -> nix::Result<File> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let file = openat(folder, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    Ok(File::from(file))
 }
 
 /// Opens what is called so in a folder: no link, and nothing that is mounted there.

@@ -18,6 +18,12 @@ says() {
     said=$("$@" 2>&1) || say "0, but $?: $said"
     heard "$text"
 }
+# killed_at CALL NUMBER COMMAND...: by SIGKILL, instead of this one of its system calls.
+killed_at() {
+    local status=0
+    strace -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "${@:3}" >/dev/null 2>&1 || status=$?
+    [ $status = 137 ] || say "killed at $1 $2 (is there strace?), but $status"
+}
 
 # The tests.
 
@@ -164,7 +170,14 @@ half_a_file_is_never_added() {
 # Killed at many moments, it leaves nothing that the next run does not see to.
 a_killed_one_is_cleared_up_by_the_next() {
     says MB rootfs
-    echo mine >rootfs/root/mine
+    # Before it can tell whose a folder is, too.
+    for moment in "mkdir 1" "mkdir 2" "fchmod 2" "renameat 1"; do
+        rm -r rootfs
+        # shellcheck disable=SC2086 # They are words.
+        killed_at $moment rootfs
+        says MB rootfs
+        only rootfs
+    done
     for delay in 0.01 0.1 0.3 0.5 0.7 0.9; do
         # Else it kills itself as well, and has ended before the other.
         timeout --foreground -s KILL $delay rootfs --fresh >/dev/null 2>&1 || :
@@ -177,15 +190,15 @@ a_killed_one_is_cleared_up_by_the_next() {
 
 # As by SIGKILL between any two of its renames.
 nothing_is_lost_between_two_renames() {
-    command -v strace >/dev/null || say "there is strace"
     says MB rootfs
-    all=$(strace -e trace=rename,renameat,renameat2 rootfs --fresh 2>&1 | grep -c '^rename')
-    for number in 0 1 2 3 4 5 6; do
-        # It renames each file that it makes, and then the folders: count from the end.
-        strace -o /dev/null -e trace=none -e inject=rename,renameat,renameat2:signal=KILL:when=$((all - number)) \
-            rootfs --fresh >/dev/null 2>&1 || :
+    all=$(strace -e trace=renameat rootfs --fresh 2>&1 | grep -c '^renameat')
+    # The files are renamed first, then what tells whose the old one is, the folders, and what
+    # tells whose the new one is.
+    for moment in "renameat $((all - 2))" "renameat $((all - 1))" "rename 1" "rename 2" "rename 3" "renameat $all"; do
+        # shellcheck disable=SC2086 # They are words.
+        killed_at $moment rootfs --fresh
         says rootfs rootfs
-        [ "$said" != "${said#*kept}" ] || say "kept, $number before the end: $said"
+        [ "$said" != "${said#*kept}" ] || say "kept, after $moment: $said"
         only rootfs
         chroot rootfs true || say "a whole one"
     done
