@@ -277,6 +277,7 @@ test("on a phone", async () => {
     await start(page);
     await picture(page, "phone");
     assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is wider than the phone");
+    if (!isFirefox) await page.touchscreen.tap(200, 700);
     await enter(page, "cargo run -p step05-pid -- run sleep 4711");
     await shows(page, /Running in child \[sleep 4711\] as 1$/);
     // The keyboard takes half of the page.

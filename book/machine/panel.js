@@ -209,7 +209,7 @@
         boxes[port].hidden = false;
         hide.textContent = 'Hide';
         second.ariaPressed = !boxes[1].hidden;
-        terminals[port].term.focus();
+        if (!matchMedia('(pointer: coarse)').matches) terminals[port].term.focus(); // or a phone's keyboard comes up
     }
 
     // --- "Type this" -----------------------------------------------------------------------------------------------
@@ -227,9 +227,9 @@
             if (line === '^C') say('Now press Ctrl-C.', end += 600_000);
             if (!prompt) continue;
             while (self.isBusy || !lineAt(self.term.buffer).endsWith(prompt.trim())) {
-                const patience = /[#$]$/.test(lineAt(self.term.buffer)) ? 0 : 100_000; // there is another prompt, or none
+                const patience = /[#$]$/.test(lineAt(self.term.buffer)) ? 0 : 100_000; // another prompt, or none yet
                 if (typing !== mine) return;
-                if (Date.now() > end + patience) return say(`The prompt ${prompt}is missing: type the rest by yourself.`);
+                if (Date.now() > end + patience) return say(`No prompt ${prompt.trim()} here: type the rest yourself.`);
                 await new Promise(done => setTimeout(done, 50));
             }
             self.isBusy = true;
