@@ -18,7 +18,7 @@ const HELPERS: &str = include_str!("helpers.sh");
 /// Runs the functions of `script` that stand below a line `# The tests.`, with the program at
 /// this path, and these variables.
 pub fn run(script: &str, program: &'static str, variables: &[(&'static str, &Path)]) -> ExitCode {
-    let (_, tests) = script.split_once("\n# The tests.\n").unwrap_or_default();
+    let (_, tests) = script.split_once("\n# The tests.\n").expect("tests");
     let names = tests.lines().filter_map(|line| line.strip_suffix("() {"));
     // What is indented stands within a test.
     let names = names.filter(|name| !name.starts_with(' '));
