@@ -27,13 +27,16 @@ const ms = (time) => `${time.toFixed()} ms`;
 
 // The page is the one renderer that has an emulator's memory: the largest.
 async function pages() {
-    await collector.send("HeapProfiler.collectGarbage");
     const { processInfo } = await devtools.send("SystemInfo.getProcessInfo");
     const one = (id) => Number(/^Rss:\s+(\d+)/m.exec(readFileSync(`/proc/${id}/smaps_rollup`))[1]) / 1024;
     const all = processInfo.filter(({ type }) => type === "renderer").map(({ id, cpuTime }) => ({ cpuTime, memory: one(id) }));
     return all.reduce((large, other) => (other.memory > large.memory ? other : large));
 }
-const memory = async () => (await pages()).memory;
+async function memory() {
+    await collector.send("HeapProfiler.collectGarbage");
+    await sleep(1000);
+    return (await pages()).memory;
+}
 const MiB = (size) => `${size.toFixed()} MiB`;
 async function load(seconds) {
     const before = (await pages()).cpuTime;
