@@ -77,10 +77,6 @@ impl Registry {
     }
 
     /// A part of an image, from a byte on. The inner result is that of the connection.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a result in a result, each of another kind"
-    )]
     pub fn blob(&mut self, digest: &str, from: u64) -> Result<Result<(Start, impl Read + use<>)>> {
         let range = (from > 0).then(|| ("range", format!("bytes={from}-")));
         let response = match self.get(&format!("blobs/{digest}"), range.as_slice()) {
@@ -114,9 +110,13 @@ impl Registry {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        request
-            .call()
-            .with_context(|| format!("ask {}", self.address))
+        let answer = request.call().map_err(|error| match error {
+            ureq::Error::TlsRequired => {
+                anyhow!("this program is built without TLS: see `ureq` in Cargo.toml")
+            }
+            other => other.into(),
+        });
+        answer.with_context(|| format!("ask {}", self.address))
     }
 
     /// Gets a token where the registry says: `Bearer realm="ADDRESS",service="…",scope="…"`.
