@@ -15,7 +15,6 @@ mod registry;
 use std::env;
 use std::env::consts::ARCH;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,9 +24,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Part};
 use crate::name::Name;
-use crate::registry::{Registry, Start};
+use crate::registry::{Cut, Registry, Start};
 
 const USAGE: &str = "\
 usage: pull NAME FOLDER
@@ -120,72 +119,46 @@ fn fetch(registry: &mut Registry, layout: &Layout, digest: &str, size: u64) -> R
     let mut attempts = 0;
     while part.length()? < size {
         let before = part.length()?;
-        let result = fetch_rest(registry, digest, size, &mut part.file, before)?;
-        let Err(error) = result else { continue };
+        match fetch_rest(registry, digest, size, &mut part) {
+            Ok(()) => {}
+            Err(error) if error.is::<Cut>() => {
+                // If nobody can read it, it goes on all the same.
+                writeln!(io::stderr(), "{error:#}: going on from there").ok();
+                thread::sleep(Duration::from_millis(200));
+            }
+            Err(error) => return Err(error),
+        }
         attempts = if part.length()? > before {
             0
         } else {
             attempts + 1
         };
-        if attempts == ATTEMPTS {
-            return Err(error).context("the connection was cut again and again: try later");
-        }
-        writeln!(
-            io::stderr(),
-            "{error:#}: going on from byte {}",
-            part.length()?
-        )
-        .ok();
-        thread::sleep(Duration::from_millis(200));
+        ensure!(attempts < ATTEMPTS, "nothing comes any more: try later");
     }
     part.finish(digest)?;
     print(&format!("{digest} has {size} bytes"))
 }
 
-/// Fetches what is missing from byte `from` on. The inner result is that of the connection,
-/// which may be better the next time.
-fn fetch_rest(
-    registry: &mut Registry,
-    digest: &str,
-    size: u64,
-    file: &mut File,
-    from: u64,
-) -> Result<Result<()>> {
-    let (start, body) = match registry.blob(digest, from)? {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
+/// Fetches what is missing.
+fn fetch_rest(registry: &mut Registry, digest: &str, size: u64, part: &mut Part) -> Result<()> {
+    let mut from = part.length()?;
+    let (start, body) = registry.blob(digest, from)?;
     if start == Start::Beginning {
         // It knows nothing of ranges.
-        file.set_len(0).context("begin anew")?;
+        part.file.set_len(0).context("begin anew")?;
+        from = 0;
     }
-    let missing = if start == Start::Beginning {
-        size
-    } else {
-        size - from
-    };
-    let mut body = body.take(missing);
+    let mut body = body.take(size - from);
     let mut buffer = vec![0; 64 << 10];
     loop {
-        match body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => file
+        match body.read(&mut buffer).context(Cut)? {
+            0 => return Ok(()),
+            count => part
+                .file
                 .write_all(&buffer[..count])
                 .context("write to the layout")?,
-            Err(error) => return Ok(Err(error).context("read from the registry")),
         }
     }
-    let length = file.metadata().context("look at a part")?.len();
-    if length < size {
-        return Ok(Err(anyhow::anyhow!(
-            "the registry has sent {length} bytes of {size}"
-        )));
-    }
-    ensure!(
-        length == size,
-        "there are more bytes than {size}: is another pull at work?"
-    );
-    Ok(Ok(()))
 }
 
 /// Prints a line. `println!` would panic if nobody reads it, or if the disk is full.

@@ -1,5 +1,6 @@
 //! A registry, by HTTP.
 
+use std::fmt::{self, Display, Formatter};
 use std::io::Read;
 use std::time::Duration;
 
@@ -28,6 +29,16 @@ pub struct Registry {
     /// `http://HOST/v2/REPOSITORY`
     address: String,
     token: Option<String>,
+}
+
+/// An error that may not be there the next time.
+#[derive(Debug)]
+pub struct Cut;
+
+impl Display for Cut {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        f.write_str("the connection was cut")
+    }
 }
 
 /// Where an answer begins.
@@ -76,19 +87,17 @@ impl Registry {
         Ok((kind, bytes))
     }
 
-    /// A part of an image, from a byte on. The inner result is that of the connection.
-    pub fn blob(&mut self, digest: &str, from: u64) -> Result<Result<(Start, impl Read + use<>)>> {
+    /// A part of an image, from a byte on.
+    pub fn blob(&mut self, digest: &str, from: u64) -> Result<(Start, impl Read + use<>)> {
         let range = (from > 0).then(|| ("range", format!("bytes={from}-")));
-        let response = match self.get(&format!("blobs/{digest}"), range.as_slice()) {
-            Ok(response) => response,
-            Err(error) => return Ok(Err(error)),
-        };
+        let response = self.get(&format!("blobs/{digest}"), range.as_slice());
+        let response = response.context(Cut)?;
         expect_found(&response)?;
         let start = match response.status().as_u16() {
             206 => Start::WhereWeAsked,
             _ => Start::Beginning,
         };
-        Ok(Ok((start, response.into_body().into_reader())))
+        Ok((start, response.into_body().into_reader()))
     }
 
     /// Asks, and asks again with a token if it wants one.

@@ -7,23 +7,21 @@ fn fetch(registry: &mut Registry, layout: &Layout, digest: &str, size: u64) -> R
     let mut attempts = 0;
     while part.length()? < size {
         let before = part.length()?;
-        let result = fetch_rest(registry, digest, size, &mut part.file, before)?;
-        let Err(error) = result else { continue };
+        match fetch_rest(registry, digest, size, &mut part) {
+            Ok(()) => {}
+            Err(error) if error.is::<Cut>() => {
+                // If nobody can read it, it goes on all the same.
+                writeln!(io::stderr(), "{error:#}: going on from there").ok();
+                thread::sleep(Duration::from_millis(200));
+            }
+            Err(error) => return Err(error),
+        }
         attempts = if part.length()? > before {
             0
         } else {
             attempts + 1
         };
-        if attempts == ATTEMPTS {
-            return Err(error).context("the connection was cut again and again: try later");
-        }
-        writeln!(
-            io::stderr(),
-            "{error:#}: going on from byte {}",
-            part.length()?
-        )
-        .ok();
-        thread::sleep(Duration::from_millis(200));
+        ensure!(attempts < ATTEMPTS, "nothing comes any more: try later");
     }
     part.finish(digest)?;
     print(&format!("{digest} has {size} bytes"))
