@@ -2,22 +2,22 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kernelfiles::process;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -33,19 +33,16 @@ const MAX_LINE: u64 = 1 << 16;
 pub struct Container {
     child: Child,
     input: Option<ChildStdin>,
-    events: Receiver<Event>,
+    /// Nothing, once nobody can write there any more.
+    output: Option<BufReader<ChildStdout>>,
+    /// What is there of the next line.
+    line: Vec<u8>,
+    /// Those that ask us to end.
+    signals: SignalFd,
     /// The probe's arguments, by which its process is found.
     probe: Vec<OsString>,
     /// What the probe has told, by key.
     pub told: HashMap<String, String>,
-}
-
-enum Event {
-    /// A line of the probe: a key, and a value.
-    Told(String, String),
-    /// Nobody can write to standard output any more.
-    Closed,
-    Signal(Signal),
 }
 
 /// How listening to the probe went.
@@ -79,51 +76,77 @@ impl Container {
         drop(bait);
         // After the start, since the command would inherit it. Should a signal end us before
         // this line, then the probe's standard input ends with us, and so the probe does.
-        signals().thread_block()?;
+        let signals = {
+            use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+            SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP])
+        };
+        signals.thread_block()?;
         let mut input = child.stdin.take();
         if let (true, Some(input)) = (stdin, &mut input) {
             // A command that reads nothing is heard of soon enough.
             input.write_all(&as_line(&probe)?).ok();
         }
-        let (sender, events) = mpsc::channel();
-        if let Some(stdout) = child.stdout.take() {
-            let (marker, sender) = (probe[3].clone(), sender.clone());
-            thread::spawn(move || send_told(stdout, &marker, &sender));
+        let output = child.stdout.take();
+        if let Some(output) = &output {
+            fcntl(output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        thread::spawn(move || send_signals(&sender));
         Ok(Self {
             child,
             input,
-            events,
+            output: output.map(BufReader::new),
+            line: Vec::new(),
+            signals: SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK)?,
             probe,
             told: HashMap::new(),
         })
     }
 
     /// Hears the probe until it has told all, for so long at the most.
-    pub fn listen(&mut self, patience: Duration) -> Heard {
+    pub fn listen(&mut self, patience: Duration) -> Result<Heard> {
         let mut deadline = Instant::now() + patience;
-        let (mut has_ended, mut is_closed) = (false, false);
+        let mut has_ended = false;
         while !self.told.contains_key("end") {
-            if !has_ended && !matches!(self.child.try_wait(), Ok(None)) {
+            if !has_ended && self.status()?.is_some() {
                 has_ended = true;
                 // What it has started may still hold the pipe, and be the probe.
                 deadline = Instant::now() + Duration::from_secs(1);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if has_ended && (is_closed || left.is_zero()) {
-                return Heard::Ended;
+            let is_late = Instant::now() > deadline;
+            if has_ended && (is_late || self.output.is_none()) {
+                return Ok(Heard::Ended);
             }
-            match self.events.recv_timeout(left) {
-                Ok(Event::Told(key, value)) => drop(self.told.insert(key, value)),
-                Ok(Event::Closed) => is_closed = true,
-                Ok(Event::Signal(Signal::SIGCHLD)) => {}
-                Ok(Event::Signal(signal)) => return Heard::Signal(signal),
-                Err(_) if has_ended => return Heard::Ended,
-                Err(_) => return Heard::TooLittle,
+            if is_late {
+                return Ok(Heard::TooLittle);
+            }
+            if let Some(signal) = self.hear()? {
+                return Ok(Heard::Signal(signal));
             }
         }
-        Heard::All
+        Ok(Heard::All)
+    }
+
+    /// Hears a line, or nothing for a moment; and a signal, if one came.
+    ///
+    /// The probe's lines are `MARKER KEY VALUE`. All others are the command's own talk.
+    fn hear(&mut self) -> Result<Option<Signal>> {
+        let heard = match &mut self.output {
+            Some(output) => output.take(MAX_LINE).read_until(b'\n', &mut self.line),
+            None => Err(ErrorKind::WouldBlock.into()),
+        };
+        match heard {
+            Ok(0) => self.output = None,
+            Ok(_) => {
+                if let Some(told) = self.line.strip_prefix(self.probe[3].as_bytes()) {
+                    let told = String::from_utf8_lossy(told);
+                    let (key, value) = told.trim().split_once(' ').unwrap_or((told.trim(), ""));
+                    self.told.insert(key.to_owned(), value.to_owned());
+                }
+                self.line.clear();
+            }
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+        let signal = self.signals.read_signal().context("look for signals")?;
+        Ok(signal.and_then(|signal| Signal::try_from(signal.ssi_signo as i32).ok()))
     }
 
     /// Finds the probe's process on the host: the one whose command line ends like the
@@ -147,34 +170,31 @@ impl Container {
     /// then by force. Whatever it leaves behind is killed.
     pub fn end(mut self, heard: &Heard) -> Result<ExitStatus> {
         drop(self.input.take());
-        let is_calm = *heard == Heard::All;
-        let patience = Duration::from_secs(if is_calm { 5 } else { 1 });
-        let mut status = self.wait(patience)?;
+        let mut status = self.wait(if *heard == Heard::All { 5 } else { 1 })?;
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             if status.is_none() {
                 // Refused if it has become another user's, and then there is but one cure.
                 kill(Pid::from_raw(self.child.id().try_into()?), signal).ok();
-                status = self.wait(Duration::from_secs(2))?;
+                status = self.wait(2)?;
             }
         }
         end_orphans()?;
         status.context("end the command, which even SIGKILL did not")
     }
 
-    fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let status = self.child.try_wait().context("wait for the command")?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if status.is_some() || left.is_zero() {
-                return Ok(status);
-            }
-            match self.events.recv_timeout(left) {
-                // Whoever presses Ctrl-C now does not want to wait.
-                Ok(Event::Signal(signal)) if signal != Signal::SIGCHLD => return Ok(None),
-                _ => {}
-            }
+    /// Waits for its end, so many seconds at the most. Whoever presses Ctrl-C meanwhile does not
+    /// want to wait.
+    fn wait(&mut self, seconds: u64) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let mut status = self.status()?;
+        while status.is_none() && Instant::now() < deadline && self.hear()?.is_none() {
+            status = self.status()?;
         }
+        Ok(status)
+    }
+
+    fn status(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context("wait for the command")
     }
 }
 
@@ -201,36 +221,6 @@ fn as_line(words: &[OsString]) -> io::Result<Vec<u8>> {
     let words = words.iter().map(|word| word.as_bytes());
     let words = shlex::bytes::try_join(words).map_err(io::Error::other)?;
     Ok([b"exec ", &words[..], b"\n"].concat())
-}
-
-/// SIGCHLD, and those that ask us to end.
-fn signals() -> SigSet {
-    use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    SigSet::from_iter([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD])
-}
-
-fn send_signals(events: &Sender<Event>) {
-    while let Ok(signal) = signals().wait() {
-        if events.send(Event::Signal(signal)).is_err() {
-            return;
-        }
-    }
-}
-
-/// Sends the lines of the probe: `MARKER KEY VALUE`. All others are the command's own talk.
-fn send_told(stdout: impl Read, marker: &OsStr, events: &Sender<Event>) {
-    let mut stdout = BufReader::new(stdout);
-    let mut line = Vec::new();
-    while let Ok(1..) = (&mut stdout).take(MAX_LINE).read_until(b'\n', &mut line) {
-        if let Some(told) = line.strip_prefix(marker.as_bytes()) {
-            let told = String::from_utf8_lossy(told);
-            let (key, value) = told.trim().split_once(' ').unwrap_or((told.trim(), ""));
-            let told = Event::Told(key.to_owned(), value.to_owned());
-            events.send(told).ok();
-        }
-        line.clear();
-    }
-    events.send(Event::Closed).ok();
 }
 
 /// Kills the processes that came from the command and outlived it, until none is left.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use common::{print, shortened};
 
 use crate::container::{Container, Heard, code};
-use crate::rows::Row;
+use crate::rows::Table;
 
 mod container;
 mod process;
@@ -59,7 +59,7 @@ fn start() -> Result<ExitCode> {
         Ok(container) => container,
         Err(error) => return not_executed(&options, &error),
     };
-    let heard = container.listen(options.patience);
+    let heard = container.listen(options.patience)?;
     // While the probe waits, its process is there to be looked at.
     let rows = rows::compare(container.find_probe(), container.told.clone());
     let status = container.end(&heard)?;
@@ -142,7 +142,7 @@ fn no_probe(options: &Options, status: ExitStatus) -> Result<ExitCode> {
     ))
 }
 
-fn text(rows: &[Row], plain: bool) -> String {
+fn text(rows: &Table, plain: bool) -> String {
     let mut text = String::new();
     if !plain {
         text += "                 answer   evidence\n";

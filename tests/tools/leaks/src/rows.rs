@@ -15,8 +15,8 @@ use nix::unistd::gethostname;
 
 use crate::process::Process;
 
-/// A line of the table: a name, an answer, and evidence.
-pub type Row = (&'static str, &'static str, String);
+/// Lines of a name, an answer, and evidence.
+pub type Table = [(&'static str, &'static str, String); ROWS.len()];
 
 /// The answer and the evidence, if there is any.
 type Found = Option<(&'static str, String)>;
@@ -46,26 +46,21 @@ const OUTSIDE_THE_KERNEL: [&str; 3] = ["hostname", "root and files", "kernel"];
 
 /// Compares the container with us, by the probe's process, if the host shows it, and by
 /// what the probe has told.
-pub fn compare(process: Option<Process>, told: HashMap<String, String>) -> Vec<Row> {
+pub fn compare(process: Option<Process>, told: HashMap<String, String>) -> Table {
     let look = Look {
         process,
         told,
         ours: Process::of("self"),
     };
-    rows(|name, find| look.find(name, find))
+    ROWS.map(|(name, find)| {
+        let (answer, evidence) = look.find(name, find);
+        (name, answer, evidence)
+    })
 }
 
 /// The table of a command that has executed nothing.
-pub fn nothing_ran() -> Vec<Row> {
-    rows(|_, _| ("none", "nothing ran".into()))
-}
-
-fn rows(find: impl Fn(&str, Find) -> (&'static str, String)) -> Vec<Row> {
-    let rows = ROWS.map(|(name, look)| {
-        let (answer, evidence) = find(name, look);
-        (name, answer, evidence)
-    });
-    rows.into()
+pub fn nothing_ran() -> Table {
+    ROWS.map(|(name, _)| (name, "none", "nothing ran".into()))
 }
 
 struct Look {
