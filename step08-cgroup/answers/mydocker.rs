@@ -9,6 +9,8 @@
 
 #[path = "memory/amount.rs"]
 mod amount;
+#[path = "bridge/network.rs"]
+mod bridge;
 #[path = "mydocker/capabilities.rs"]
 mod capabilities;
 #[path = "memory/cgroup.rs"]
@@ -32,6 +34,8 @@ mod inherited;
 mod init;
 #[path = "mydocker/limits.rs"]
 mod limits;
+#[path = "bridge/netlink.rs"]
+mod netlink;
 #[path = "mydocker/network.rs"]
 mod network;
 #[path = "mydocker/options.rs"]
@@ -40,6 +44,8 @@ mod options;
 mod overlay;
 #[path = "mydocker/process.rs"]
 mod process;
+#[path = "bridge/publish.rs"]
+mod publish;
 #[path = "mydocker/root.rs"]
 mod root;
 #[path = "mydocker/rootless.rs"]
@@ -58,14 +64,17 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::gate::Gate;
-use crate::options::{Options, USAGE};
+use crate::netlink::Netlink;
+use crate::options::{Network, Options, USAGE};
 
 fn main() -> ExitCode {
     ExitCode::from(status(start()))
@@ -117,10 +126,42 @@ fn run(options: &Options) -> Result<u8> {
     }
     // The limits are there before the command is, and hold for all that it starts.
     let _cgroups = limits::limit(pid, options)?;
+    let _network = match options.network {
+        Network::Bridge => Some(plug_in(options, pid)?),
+        _ => None,
+    };
     // What `child` has taken was taken from its own copy of our memory. It stays open until we
     // end, however we end.
     let _open = gate.context("find the gate")?.open()?;
     init::wait(pid, false)
+}
+
+/// Lays a cable from the bridge to `child`, and publishes its ports.
+fn plug_in(options: &Options, child: Pid) -> Result<bridge::Network> {
+    let network = bridge::Network::join()?;
+    let published = options.published.iter().map(publish::publish);
+    let published = published.collect::<Result<Vec<_>>>()?;
+    let container = open_netlink(child)?;
+    let address = network.lay_cable(child.as_raw().try_into()?, &container)?;
+    for port in &published {
+        port.send(address).context("tell the address")?;
+    }
+    Ok(network)
+}
+
+/// A socket stays in the network namespace in which it was made, and a namespace is a thread's.
+fn open_netlink(child: Pid) -> Result<Netlink> {
+    let namespace = File::open(format!("/proc/{child}/ns/net"));
+    let namespace = namespace.context("find the network namespace of child")?;
+    thread::scope(|scope| {
+        let open = || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).context("enter the network of child")?;
+            Netlink::open()
+        };
+        let opening = thread::Builder::new().spawn_scoped(scope, open);
+        let opened = opening.context("start a thread")?.join();
+        opened.unwrap_or_else(|_| bail!("open a netlink socket in the network of child"))
+    })
 }
 
 /// Sets the container up from within, and executes the command.
@@ -140,7 +181,7 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
     hostname::set_hostname(options, id)?;
-    if !options.host_network {
+    if options.network != Network::Host {
         network::bring_lo_up()?;
     }
     change_mounts(options)?;

@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
@@ -68,17 +67,16 @@ impl Network {
         Ok(network)
     }
 
-    /// Lays a cable from the bridge to the network namespace that we are in, and tells the
-    /// address of that.
-    pub fn lay_cable(&self) -> Result<Ipv4Addr> {
-        let own = self.make_pair()?;
+    /// Lays a cable from the bridge to the network namespace of process `pid`, in which
+    /// `container` was opened, and tells the address there.
+    pub fn lay_cable(&self, pid: u32, container: &Netlink) -> Result<Ipv4Addr> {
+        let own = self.make_pair(pid)?;
         let port = self.netlink.number_of(&name_of(own))?;
         let to_bridge = attribute(libc::IFLA_MASTER, &self.bridge.to_ne_bytes());
         let request = [link(port, libc::IFF_UP), to_bridge].concat();
         let made = self.netlink.change(libc::RTM_NEWLINK, 0, &request);
         made.with_context(|| format!("make a port of the bridge {BRIDGE}"))?;
 
-        let container = Netlink::open()?;
         let eth0 = container.number_of("eth0")?;
         // Who has sent something to an address knows the hardware that it belongs to, for
         // some minutes. So it is the same again when the address is.
@@ -89,16 +87,16 @@ impl Network {
         container.add_address(eth0, address(own), 24)?;
         container.bring_up(eth0)?;
         container.bring_up(container.number_of("lo")?)?;
-        add_default_route(&container)?;
+        add_default_route(container)?;
         Ok(address(own).into())
     }
 
     /// Makes a pair that has a name to itself, and tells the number in it.
     ///
     /// The name is the lock: whether it is free is asked, and it is taken, in one system call.
-    fn make_pair(&self) -> Result<u8> {
+    fn make_pair(&self, pid: u32) -> Result<u8> {
         for own in 2..=254 {
-            match self.netlink.add_pair(&name_of(own), "eth0", process::id()) {
+            match self.netlink.add_pair(&name_of(own), "eth0", pid) {
                 Err(Errno::EEXIST) => continue,
                 made => return made.map(|()| own).context(MAKE_PAIR),
             }

@@ -12,6 +12,7 @@ use nix::sched::CloneFlags;
 
 use crate::amount;
 use crate::capabilities;
+use crate::publish::{self, Publish};
 use crate::user::{User, read_user};
 use crate::volume::{self, Volume};
 
@@ -30,7 +31,10 @@ usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
   --host-root       no root filesystem: the host's files, with a /proc of its own
   --volume HOST:CONTAINER[:ro]
                     a folder of the host in the container, below its /
-  --network NAME    none, which is what you get without it, or the host's: host
+  --network NAME    none, which is what you get without it; the host's: host; or bridge,
+                    on which containers reach each other and the host
+  --publish HOST:CONTAINER
+                    with a bridge: a TCP port of the host that leads to one in there
 
   --memory BYTES    for all processes together, without swap: 64M is 64 * 1024 * 1024;
                     6M at least
@@ -42,6 +46,16 @@ usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
   --verbose         says what it does
 
 ROOTFS names the root filesystem; without it, that is the folder rootfs.";
+
+/// The network that the container has.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Network {
+    /// `lo` alone.
+    #[default]
+    None,
+    Bridge,
+    Host,
+}
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -56,7 +70,8 @@ pub struct Options {
     pub overlay: bool,
     pub host_root: bool,
     pub volumes: Vec<Volume>,
-    pub host_network: bool,
+    pub network: Network,
+    pub published: Vec<Publish>,
     /// In bytes.
     pub memory: Option<u64>,
     pub cpus: Option<f64>,
@@ -78,7 +93,7 @@ impl Options {
             | CloneFlags::CLONE_NEWIPC;
         // The kernel makes the user namespace first, and the others then belong to it.
         namespaces.set(CloneFlags::CLONE_NEWUSER, self.rootless);
-        namespaces.set(CloneFlags::CLONE_NEWNET, !self.host_network);
+        namespaces.set(CloneFlags::CLONE_NEWNET, self.network != Network::Host);
         namespaces
     }
 
@@ -97,6 +112,12 @@ impl Options {
         }
         if self.rootless && self.user.is_some() {
             bail!("with --rootless there is one user, and so no --user");
+        }
+        if self.rootless && self.network == Network::Bridge {
+            bail!("a bridge takes root of the machine, and --rootless does without");
+        }
+        if !self.published.is_empty() && self.network != Network::Bridge {
+            bail!("--publish is for --network bridge");
         }
         Ok(self)
     }
@@ -129,7 +150,11 @@ fn read(words: &mut Parser) -> Result<Options> {
                 let volume = volume.context("expected HOST:CONTAINER[:ro] after --volume")?;
                 options.volumes.push(volume);
             }
-            Long("network") => options.host_network = words.value()?.parse_with(is_host_network)?,
+            Long("network") => options.network = words.value()?.parse_with(network)?,
+            Long("publish") => {
+                let ports = words.value()?.parse_with(publish::parse)?;
+                options.published.push(ports);
+            }
             Long("memory") => options.memory = Some(words.value()?.parse_with(memory)?),
             Long("cpus") => options.cpus = Some(words.value()?.parse_with(amount::cpus)?),
             Long("cap-drop") => options.dropped |= words.value()?.parse_with(capability)?,
@@ -179,11 +204,12 @@ fn variable(text: &OsStr) -> Result<(OsString, OsString)> {
     }
 }
 
-fn is_host_network(text: &str) -> Result<bool> {
+fn network(text: &str) -> Result<Network> {
     match text {
-        "host" => Ok(true),
-        "none" => Ok(false),
-        _ => bail!("expected none or host after --network"),
+        "none" => Ok(Network::None),
+        "bridge" => Ok(Network::Bridge),
+        "host" => Ok(Network::Host),
+        _ => bail!("expected none, bridge or host after --network"),
     }
 }
 

@@ -69,7 +69,7 @@ pub const EXERCISES: &[Exercise] = &[
         .not_asked(&["lets_setuid_programs_work"]),
     more(8, "image", "★★★", 90).takes_crates(),
     more(8, "pull", "★★", 60).takes_crates().is_no_container(),
-    more(8, "bridge", "★★★", 75),
+    more(8, "bridge", "★★★", 75).part(&["--network", "bridge"]),
     // It does what `clean-env` does, also where nobody asks for it.
     more(8, PROJECT, "★★★★", 120).not_asked(&["leaves_the_environment_to_the_caller"]),
 ];

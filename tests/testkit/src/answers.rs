@@ -404,7 +404,12 @@ pub fn refuses_what_an_option_cannot_mean(program: &Program) -> Result<()> {
         (&["--pid-file", ""], "--pid-file"),
         (&["--workdir", ""], "--workdir"),
         (&["--network", ""], "--network"),
-        (&["--network", "bridge"], "none or host"),
+        (&["--network", "web"], "none, bridge or host"),
+        (&["--publish", "8080:80"], "--network bridge"),
+        (
+            &["--network", "bridge", "--rootless"],
+            "root of the machine",
+        ),
         (&["--cap-add", ""], "--cap-add"),
         (&["--cap-drop", "NOTHING"], "ALL"),
         (&["--overlay="], "--overlay"),

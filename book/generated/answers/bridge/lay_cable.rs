@@ -1,14 +1,13 @@
-/// Lays a cable from the bridge to the network namespace that we are in, and tells the
-/// address of that.
-pub fn lay_cable(&self) -> Result<Ipv4Addr> {
-    let own = self.make_pair()?;
+/// Lays a cable from the bridge to the network namespace of process `pid`, in which
+/// `container` was opened, and tells the address there.
+pub fn lay_cable(&self, pid: u32, container: &Netlink) -> Result<Ipv4Addr> {
+    let own = self.make_pair(pid)?;
     let port = self.netlink.number_of(&name_of(own))?;
     let to_bridge = attribute(libc::IFLA_MASTER, &self.bridge.to_ne_bytes());
     let request = [link(port, libc::IFF_UP), to_bridge].concat();
     let made = self.netlink.change(libc::RTM_NEWLINK, 0, &request);
     made.with_context(|| format!("make a port of the bridge {BRIDGE}"))?;
 
-    let container = Netlink::open()?;
     let eth0 = container.number_of("eth0")?;
     // Who has sent something to an address knows the hardware that it belongs to, for
     // some minutes. So it is the same again when the address is.
@@ -19,6 +18,6 @@ pub fn lay_cable(&self) -> Result<Ipv4Addr> {
     container.add_address(eth0, address(own), 24)?;
     container.bring_up(eth0)?;
     container.bring_up(container.number_of("lo")?)?;
-    add_default_route(&container)?;
+    add_default_route(container)?;
     Ok(address(own).into())
 }

@@ -7,7 +7,7 @@ fn run(ports: &[Publish], argv: &[OsString]) -> Result<ExitCode> {
     let published = published?;
     // Our children will be in the new PID namespace.
     unshare(NAMESPACES).context(MAKE_NAMESPACES)?;
-    let address = network.lay_cable()?;
+    let address = network.lay_cable(process::id(), &Netlink::open()?)?;
     for port in &published {
         port.send(address).context("tell the address")?;
     }

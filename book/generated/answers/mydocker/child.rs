@@ -15,7 +15,7 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     // Its top is the cgroup that we are in at this moment, where `run` has put us.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(process::MAKE_NAMESPACES)?;
     hostname::set_hostname(options, id)?;
-    if !options.host_network {
+    if options.network != Network::Host {
         network::bring_lo_up()?;
     }
     change_mounts(options)?;

@@ -21,6 +21,10 @@ fn run(options: &Options) -> Result<u8> {
     }
     // The limits are there before the command is, and hold for all that it starts.
     let _cgroups = limits::limit(pid, options)?;
+    let _network = match options.network {
+        Network::Bridge => Some(plug_in(options, pid)?),
+        _ => None,
+    };
     // What `child` has taken was taken from its own copy of our memory. It stays open until we
     // end, however we end.
     let _open = gate.context("find the gate")?.open()?;
