@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use contract::failure::{Failure, Obstacle, expect};
@@ -193,11 +194,11 @@ pub fn talks(from: &str, to: &str, address: Ipv4Addr) -> Result<()> {
     })?;
     let port = to.local_addr().context("find the port")?.port();
     let what = format!("a TCP connection to {address}, and an echo");
+    // After 8 seconds without an answer the kernel asks anew who has an address.
+    let patience = scaled(LONG).min(Duration::from_secs(7));
     let echo = || -> Result<()> {
         let address = SocketAddr::from((address, port));
-        let here = within(from, || {
-            Ok(TcpStream::connect_timeout(&address, scaled(LONG))?)
-        });
+        let here = within(from, || Ok(TcpStream::connect_timeout(&address, patience)?));
         let mut here = here?;
         let (mut there, _) = to.accept()?;
         let mut word = [0; 5];
