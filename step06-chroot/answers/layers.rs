@@ -8,6 +8,11 @@
 
 #[path = "../src/command.rs"]
 mod command;
+#[path = "layers/entry.rs"]
+mod entry;
+#[path = "overlay/mounts.rs"]
+#[expect(dead_code, reason = "here the overlay has more layers")]
+mod mounts;
 #[path = "layers/unpack.rs"]
 mod unpack;
 
@@ -30,6 +35,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{fchdir, sethostname};
+
+use crate::mounts::{enter_top, is_in_the_first_user_namespace, mount_over_root};
 
 const USAGE: &str = "\
 usage: layers unpack LAYER.tar FOLDER
@@ -261,25 +268,6 @@ fn forbidden(folder: &str) -> Result<MsFlags> {
     let flags = statvfs(folder).context("look at a mount")?.flags();
     let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     Ok(MsFlags::from_bits_truncate(flags.bits()) & kept)
-}
-
-/// In each other user namespace root has fewer rights over file systems. Its number is what
-/// names a namespace, and that of the first one never changes.
-fn is_in_the_first_user_namespace() -> Result<bool> {
-    let namespace = fs::metadata("/proc/self/ns/user").context("look at the user namespace")?;
-    Ok(namespace.ino() == 0xefff_fffd)
-}
-
-/// Mounts a new file system, which needs no device, over our root.
-fn mount_over_root(kind: &str, flags: MsFlags, options: &str) -> Result<()> {
-    mount(Some(kind), "/", Some(kind), flags, Some(options))
-        .with_context(|| format!("mount {kind} on the root filesystem"))
-}
-
-/// Goes to what was mounted last over our root. `/` still leads to what lies beneath, and so
-/// may its name. In a root directory `..` stays there, but goes up to what lies on it.
-fn enter_top() -> Result<()> {
-    env::set_current_dir("/..").context("change directory to what lies on /")
 }
 
 fn announce(what: &str, argv: &[OsString]) -> Result<()> {

@@ -12,6 +12,8 @@ mod cgroup;
 mod command;
 #[path = "image/config.rs"]
 mod config;
+#[path = "image/entry.rs"]
+mod entry;
 #[path = "../src/hierarchy.rs"]
 mod hierarchy;
 #[path = "image/layout.rs"]

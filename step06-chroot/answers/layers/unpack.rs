@@ -6,11 +6,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::stat::{Mode, SFlag, mknod};
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry};
+
+use crate::entry;
 
 /// Unpacks a layer in our root directory, of which this is the whole content.
 pub fn unpack(layer: impl Read) -> Result<()> {
@@ -28,7 +30,7 @@ pub fn unpack(layer: impl Read) -> Result<()> {
 }
 
 fn unpack_entry(entry: &mut Entry<impl Read>, path: &Path) -> Result<()> {
-    let place = place(path)?;
+    let place = entry::place(path)?;
     let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
         // The top itself. It stays as it is, closed to other users.
         return Ok(());
@@ -36,43 +38,14 @@ fn unpack_entry(entry: &mut Entry<impl Read>, path: &Path) -> Result<()> {
     if let Some(name) = name.as_bytes().strip_prefix(b".wh.") {
         return white_out(folder, name);
     }
-    match entry.header().entry_type() {
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {}
-        EntryType::Directory | EntryType::Symlink => {}
-        EntryType::Link => {
-            let target = entry
-                .link_name()
-                .context("read a link")?
-                .unwrap_or_default();
-            self::place(&target).context("link to a file of the layer")?;
-        }
-        // Words about the whole archive.
-        EntryType::XGlobalHeader => return Ok(()),
-        _ => bail!("it is a device or a pipe: only files, folders and links belong in a layer"),
+    if !entry::is_file(entry)? {
+        return Ok(());
     }
     if entry.header().entry_type().is_dir() && place.is_symlink() {
         fs::remove_file(&place).context("delete a link of the same name")?;
     }
     ensure!(entry.unpack_in("/")?, "it has no place");
     Ok(())
-}
-
-/// Where an entry's path leads, if it leads there by folders alone. A link on the way could
-/// lead anywhere.
-fn place(path: &Path) -> Result<PathBuf> {
-    let mut place = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => {
-                let is_link = place.is_symlink();
-                ensure!(!is_link, "{} is a link, not a folder", place.display());
-                place.push(name);
-            }
-            Component::RootDir | Component::CurDir => {}
-            _ => bail!("`..` in a path may lead out of the layer"),
-        }
-    }
-    Ok(place)
 }
 
 /// Notes that lower layers' file of that name is deleted, or all that they have in the folder.

@@ -7,13 +7,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry};
 
+use crate::entry;
 use crate::layout::{Layer, expect_digest};
 
 /// Unpacks a layer in our root directory.
@@ -60,7 +61,7 @@ fn unpack_entry(
     path: &Path,
     new: &mut HashSet<PathBuf>,
 ) -> Result<()> {
-    let place = place(path)?;
+    let place = entry::place(path)?;
     let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
         // The top itself.
         return Ok(());
@@ -71,46 +72,18 @@ fn unpack_entry(
         Some(name) => return delete(&folder.join(OsStr::from_bytes(name)), new),
         None => {}
     }
-    let kind = entry.header().entry_type();
-    match kind {
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {}
-        EntryType::Directory | EntryType::Symlink => {}
-        EntryType::Link => {
-            let target = entry
-                .link_name()
-                .context("read a link")?
-                .unwrap_or_default();
-            self::place(&target).context("link to a file of the image")?;
-        }
-        // Words about the whole archive.
-        EntryType::XGlobalHeader => return Ok(()),
-        _ => bail!("it is a device or a pipe: only files, folders and links belong in a layer"),
+    if !entry::is_file(entry)? {
+        return Ok(());
     }
     // A folder stays, and gets more files; anything else is another thing now.
-    if !(kind.is_dir() && fs::symlink_metadata(&place).is_ok_and(|it| it.is_dir())) {
+    if !(entry.header().entry_type().is_dir()
+        && fs::symlink_metadata(&place).is_ok_and(|it| it.is_dir()))
+    {
         remove(&place)?;
     }
     ensure!(entry.unpack_in("/")?, "it has no place");
     new.extend(place.ancestors().map(PathBuf::from));
     Ok(())
-}
-
-/// Where an entry's path leads, if it leads there by folders alone. A link on the way could
-/// lead anywhere.
-fn place(path: &Path) -> Result<PathBuf> {
-    let mut place = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => {
-                let is_link = place.is_symlink();
-                ensure!(!is_link, "{} is a link, not a folder", place.display());
-                place.push(name);
-            }
-            Component::RootDir | Component::CurDir => {}
-            _ => bail!("`..` in a path may lead out of the image"),
-        }
-    }
-    Ok(place)
 }
 
 /// Deletes what lower layers have there.

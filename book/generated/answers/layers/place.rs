@@ -1,6 +1,6 @@
-/// Where an entry's path leads, if it leads there by folders alone. A link on the way could
+/// Where a path of a layer leads, if it leads there by folders alone. A link on the way could
 /// lead anywhere.
-fn place(path: &Path) -> Result<PathBuf> {
+pub fn place(path: &Path) -> Result<PathBuf> {
     let mut place = PathBuf::from("/");
     for part in path.components() {
         match part {
