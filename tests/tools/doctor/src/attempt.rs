@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
-use common::print;
+use common::{find_in_path, print};
 use kernelfiles::cgroup::{self, Cgroup, Unmade};
 use nix::errno::Errno;
 use nix::libc::CLONE_NEWTIME;
@@ -39,45 +39,45 @@ const NAMESPACES: [(&str, CloneFlags); 8] = [
     ("user", CloneFlags::CLONE_NEWUSER),
 ];
 
-/// What came of trying each kind of namespace: its name, and the number of the error with which
-/// it was refused, or 0.
-pub struct Namespaces(Vec<(String, i32)>);
+/// What came of trying each kind of namespace: by the number of the error, or 0, the names of
+/// those that were refused with it.
+pub struct Namespaces(BTreeMap<i32, Vec<String>>);
 
 impl Namespaces {
     /// Tries them in a child process.
     pub fn find(prefix: &str) -> Result<Self, Refusal> {
-        let lines = attempt(prefix, &["namespaces"], Path::new("/"))?;
-        let lines = lines.lines().filter_map(|line| {
-            let (name, number) = line.split_once(' ')?;
-            Some((name.to_owned(), number.parse().ok()?))
-        });
-        Ok(Self(lines.collect()))
+        let mut names = BTreeMap::<i32, Vec<String>>::new();
+        for line in attempt(prefix, &["namespaces"], Path::new("/"))?.lines() {
+            let (name, number) = line.split_once(' ').context("find a number")?;
+            let number = number.parse().context("read a number")?;
+            names.entry(number).or_default().push(name.to_owned());
+        }
+        Ok(Self(names))
     }
 
     /// Whether one of this kind can be made.
     pub fn have(&self, kind: &str) -> bool {
-        self.0.contains(&(kind.to_owned(), 0))
+        self.with(0).iter().any(|name| name == kind)
     }
 
     /// The kinds of which there are too many, or none is allowed.
-    pub fn without_room(&self) -> Vec<&str> {
-        let full = Errno::ENOSPC as i32;
-        let kinds = self.0.iter().filter(|(_, number)| *number == full);
-        kinds.map(|(name, _)| name.as_str()).collect()
+    pub fn without_room(&self) -> &[String] {
+        self.with(Errno::ENOSPC as i32)
+    }
+
+    fn with(&self, number: i32) -> &[String] {
+        self.0.get(&number).map_or(&[], Vec::as_slice)
     }
 
     /// A line for those that can be made, and one for those that cannot for the same reason.
     pub fn describe(&self) -> Vec<String> {
-        let mut groups: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
-        for (name, number) in &self.0 {
-            groups.entry(*number).or_default().push(name);
-        }
-        let lines = groups.into_iter().map(|(number, names)| {
-            let (names, errno) = (names.join(" "), Errno::from_raw(number));
-            match number {
-                0 => names,
-                _ => format!("not {names}: {}", errno.desc()),
-            }
+        let lines = self.0.iter().map(|(number, names)| match number {
+            0 => names.join(" "),
+            _ => format!(
+                "not {}: {}",
+                names.join(" "),
+                Errno::from_raw(*number).desc()
+            ),
         });
         lines.collect()
     }
@@ -306,15 +306,9 @@ fn try_inside(number: u32, cgroup: &str) -> Result<String, Refusal> {
 
 /// Executes a shell that does nothing: bash, or else sh.
 fn execute_shell() -> Result<String, Refusal> {
-    let execute = |shell: &str| {
-        let mut command = Command::new(shell);
-        // This would name a file of commands.
-        command.args(["-c", ":"]).env_remove("BASH_ENV").status()
-    };
-    let status = match execute("bash") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => execute("sh"),
-        status => status,
-    };
+    let mut shell = Command::new(find_in_path("bash").map_or("sh", |_| "bash"));
+    // The variable would name a file of commands.
+    let status = shell.args(["-c", ":"]).env_remove("BASH_ENV").status();
     let status = status.context("execute bash")?;
     match status.success() {
         true => Ok(String::new()),

@@ -193,7 +193,7 @@ impl Facts {
             Ok(namespaces) => namespaces,
             Err(refusal) => return refusal.message.clone(),
         };
-        let advice = namespaces.without_room().into_iter().map(|kind| {
+        let advice = namespaces.without_room().iter().map(|kind| {
             let name = format!("user.max_{kind}_namespaces");
             match machine::limit(&name) {
                 Some(0) => lift(&format!("{name} is 0."), &format!("{name}=10000")),
