@@ -6,7 +6,6 @@
 //!
 //! Read: namespaces(7), proc(5), cgroups(7), capabilities(7).
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::process::{ExitCode, ExitStatus};
@@ -14,6 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use common::{print, shortened};
+use lexopt::Parser;
+use lexopt::prelude::*;
 
 use crate::container::{Container, Heard, code};
 use crate::rows::Table;
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
-    let Some(options) = parse(env::args_os().skip(1))? else {
+    let Some(options) = parse()? else {
         return print(&format!("{USAGE}\n"));
     };
     let mut container = match Container::start(&options.command, options.stdin) {
@@ -75,41 +76,35 @@ fn start() -> Result<ExitCode> {
 }
 
 /// Returns nothing if it is help that is wanted.
-fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Options>> {
+fn parse() -> Result<Option<Options>> {
+    let mut args = Parser::from_env();
     let mut options = Options {
         plain: false,
         stdin: false,
         patience: Duration::from_secs(60),
         command: Vec::new(),
     };
-    while let Some(arg) = args.next() {
-        match arg.to_str() {
-            Some("--help" | "-h") => return Ok(None),
-            Some("--plain") => options.plain = true,
-            Some("--stdin") => options.stdin = true,
-            Some("--seconds") => options.patience = seconds(args.next())?,
-            Some("--") => break,
-            Some(option) if option.starts_with('-') => bail!("unknown option {option}\n{USAGE}"),
-            _ => {
-                options.command.push(arg);
-                break;
+    while options.command.is_empty() {
+        match args.next()? {
+            Some(Short('h') | Long("help")) => return Ok(None),
+            Some(Long("plain")) => options.plain = true,
+            Some(Long("stdin")) => options.stdin = true,
+            Some(Long("seconds")) => {
+                // More than these no clock can be set to.
+                let seconds = args.value().and_then(|value| value.parse::<u32>());
+                let why = || format!("--seconds takes a whole number, up to {}", u32::MAX);
+                options.patience = Duration::from_secs(seconds.ok().with_context(why)?.into());
             }
+            Some(Value(program)) => {
+                options.command.push(program);
+                options.command.extend(args.raw_args()?);
+            }
+            Some(Short(letter)) => bail!("unknown option -{letter}\n{USAGE}"),
+            Some(Long(name)) => bail!("unknown option --{name}\n{USAGE}"),
+            None => bail!("expected a command that starts a container\n{USAGE}"),
         }
     }
-    options.command.extend(args);
-    if options.command.is_empty() {
-        bail!("expected a command that starts a container\n{USAGE}");
-    }
     Ok(Some(options))
-}
-
-fn seconds(number: Option<OsString>) -> Result<Duration> {
-    let number = number.unwrap_or_default();
-    // More than these no clock can be set to.
-    let number = number.to_str().and_then(|number| number.parse().ok());
-    let number: u32 =
-        number.with_context(|| format!("--seconds takes a whole number, up to {}", u32::MAX))?;
-    Ok(Duration::from_secs(number.into()))
 }
 
 /// Ends as a shell does: with 127 if there is no such command, and 126 if it is none.
