@@ -228,7 +228,11 @@ impl Question {
     /// Asks it, on a host of its own.
     fn ask(&self) -> Result<()> {
         let path = self.program.clone();
-        ensure!(path.is_file(), "there is no program {}", path.display());
+        let name = path.display();
+        ensure!(
+            path.is_file(),
+            "there is no program {name} (ours come by `cargo build --bins --examples`)"
+        );
         let rootfs = provide_rootfs(Path::new(self.step.scratch))?;
         let host = Host::enter(self.step.number >= 3)?;
         if variables::get(CONTAINER).is_none() {
