@@ -20,7 +20,7 @@ export async function boot(kernel, initrd) {
         bzimage: file(kernel),
         initrd: file(initrd),
         // The emulator's clock is right, and need not be measured on a machine that may be busy.
-        cmdline: "console=ttyS0 quiet rootfstype=ramfs tsc=reliable tsc_early_khz=1000000 random.trust_cpu=on",
+        cmdline: "console=ttyS0 quiet noapic init_on_free=1 tsc=reliable tsc_early_khz=1000000 random.trust_cpu=on",
     });
     await emulator.run();
     return emulator;

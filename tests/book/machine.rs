@@ -83,6 +83,41 @@ impl Drop for Machine {
     }
 }
 
+/// What is built in the machine is what `programs` builds of these sources.
+pub fn is_of_these_sources() -> Result<()> {
+    const SUMS: &str = "find . -maxdepth 1 -type f | LC_ALL=C sort | xargs sha256sum";
+    let built = tempfile::tempdir().context("make a folder")?;
+    let programs = top().join("book/machine/programs");
+    let status = Command::new(programs).arg(built.path()).status();
+    ensure!(
+        status.context("execute book/machine/programs")?.success(),
+        "it does not build them"
+    );
+    let machine = Machine::start()?;
+    let mut terminal = machine.open_terminal(0)?;
+    for (ours, its) in [
+        ("", "/root/containers/target/debug"),
+        ("changed", "/usr/lib/changed"),
+    ] {
+        let mut shell = Command::new("sh");
+        let output = shell
+            .args(["-c", SUMS])
+            .current_dir(built.path().join(ours))
+            .output();
+        let ours = String::from_utf8(output.context("execute sh")?.stdout)?;
+        terminal.type_text(&format!("cd {its}; {SUMS}\n"))?;
+        terminal.wait_for_prompt()?;
+        let its = terminal.screen()?.lines[1..].join("\n") + "\n";
+        let difference = TextDiff::from_lines(&its, &ours);
+        let difference = difference.unified_diff().context_radius(0).to_string();
+        ensure!(
+            its == ours,
+            "the machine is not of these sources: make it again\n{difference}"
+        );
+    }
+    Ok(())
+}
+
 /// A pattern for commands that cannot be typed there, and the reason.
 struct Exception {
     pattern: Regex,

@@ -68,6 +68,10 @@ fn main() -> ExitCode {
     match pages() {
         Ok(pages) => {
             trials.extend(pages.iter().filter_map(machine::transcript));
+            trials.push(machine_trial(
+                "machine_is_of_these_sources",
+                machine::is_of_these_sources,
+            ));
             trials.extend(pages.into_iter().filter_map(transcript));
         }
         Err(error) => trials.push(trial("pages", &[], move || Err(error))),
