@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -207,9 +207,8 @@ pub fn code(status: ExitStatus) -> u8 {
 /// The probe's command line. Its marker cannot be guessed, and so no other process has it
 /// by chance or by design.
 fn probe() -> io::Result<Vec<OsString>> {
-    let mut random = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let marker = format!("leaks-{:032x}", u128::from_ne_bytes(random));
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    let marker = format!("leaks-{}", random.trim());
     let pid = fs::read_link("/proc/self")?;
     let program = env::current_exe()?;
     let words = ["sh", "-c", PROBE, &marker].map(OsString::from);
