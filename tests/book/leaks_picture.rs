@@ -17,69 +17,71 @@ pub type Column = (String, Vec<(String, String)>);
 /// What `leaks` answers: in step 1 there is no container, and so no such thing.
 const ANSWERS: [&str; 4] = ["own", "shared", "none", "unknown"];
 
-/// What stands behind `leaks --plain`. The tools are asked for all that they can keep apart by
-/// one option for each, and no more: none has a limit on processes unless it is given one.
+/// What a shell reads behind `leaks --plain`. The tools are asked for all that they can keep
+/// apart by one option for each, and no more: none has a limit on processes unless it is given
+/// one.
 const TOOLS: [(&str, &str); 4] = [
     (
         "unshare",
-        "unshare --uts --ipc --net --pid --mount --cgroup --time --user --map-root-user \
-         --fork --mount-proc=ROOTFS/proc chroot ROOTFS",
+        r#"unshare --uts --ipc --net --pid --mount --cgroup --time --user --map-root-user \
+           --fork --mount-proc="$ROOTFS/proc" chroot "$ROOTFS""#,
     ),
     (
         "bubblewrap",
-        "bwrap --unshare-all --hostname container --bind ROOTFS / --proc /proc --dev /dev",
+        r#"bwrap --unshare-all --hostname container --bind "$ROOTFS" / --proc /proc --dev /dev"#,
     ),
-    ("crun", "--stdin crun run --bundle BUNDLE leaks-picture"),
-    ("runc", "--stdin runc run --bundle BUNDLE leaks-picture"),
+    (
+        "crun",
+        r#"--stdin crun run --bundle "$BUNDLE" leaks-picture"#,
+    ),
+    (
+        "runc",
+        r#"--stdin runc run --bundle "$BUNDLE" leaks-picture"#,
+    ),
 ];
 
 /// Where a hybrid host mounts cgroups of version 2, crun refuses to work.
-const WITHOUT_UNIFIED: &str = "\
-if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
+const BEFORE: &str = r#"
+PATH=$PROGRAMS:$PATH
+if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi"#;
 
-/// Asks `leaks` about each container. `programs` is the folder with our programs, and
-/// `scratch` one in which bundles can be made.
-pub fn columns(programs: &Path, rootfs: &Path, scratch: &Path) -> Result<Vec<Column>> {
+/// Asks `leaks` about each container. `programs` is the folder with our programs.
+pub fn columns(programs: &Path, rootfs: &Path) -> Result<Vec<Column>> {
     let rootfs = fs::canonicalize(rootfs).context("find the root filesystem")?;
-    let steps = STEPS.map(|step| format!("{}/{step} run", programs.display()));
     let steps = (1..)
-        .zip(steps)
-        .map(|(number, words)| (number.to_string(), words));
+        .zip(STEPS)
+        .map(|(number, step): (u8, _)| (number.to_string(), format!("{step} run")));
     let tools = TOOLS.map(|(name, words)| (name.to_owned(), words.to_owned()));
-    let mut columns = Vec::new();
-    for (name, words) in steps.chain(tools) {
-        let bundle = scratch.join(format!("bundle-{name}"));
+    let columns = steps.chain(tools).map(|(name, words)| {
+        let bundle = tempfile::tempdir().context("make a folder for a bundle")?;
+        let bundle = bundle.path();
         let is_bundle = words.contains("BUNDLE");
         if is_bundle {
-            write_bundle(&name, &bundle, &rootfs)?;
+            write_bundle(&name, bundle, &rootfs)?;
             clear(&name);
         }
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", WITHOUT_UNIFIED, "sh"]);
-        command.arg(programs.join("leaks")).arg("--plain");
-        command.env("ROOTFS", &rootfs);
-        for word in words.split(' ') {
-            let word = word.replace("ROOTFS", &rootfs.to_string_lossy());
-            command.arg(word.replace("BUNDLE", &bundle.to_string_lossy()));
-        }
-        let text = run(&mut command);
+        let text = run(Command::new("unshare")
+            .args(["--mount", "sh", "-c"])
+            .arg(format!("{BEFORE}\nexec leaks --plain {words}"))
+            .envs([
+                ("PROGRAMS", programs),
+                ("ROOTFS", &rootfs),
+                ("BUNDLE", bundle),
+            ]));
         if is_bundle {
             clear(&name);
         }
         let answers = text.and_then(|text| text.lines().map(answer).collect());
         let answers = answers.with_context(|| format!("ask leaks about {name}"))?;
-        columns.push((name, answers));
-    }
-    Ok(columns)
+        Ok((name, answers))
+    });
+    columns.collect()
 }
 
 /// A runtime starts what is in a bundle, a folder with a config.json: here what its own `spec`
 /// writes, with a shell that reads its standard input, and a cgroup namespace, which `spec`
 /// adds only where cgroups are of version 2.
 fn write_bundle(runtime: &str, bundle: &Path, rootfs: &Path) -> Result<()> {
-    // What an earlier run has left would not be overwritten.
-    fs::remove_dir_all(bundle).ok();
-    fs::create_dir_all(bundle).with_context(|| format!("make {}", bundle.display()))?;
     run(Command::new(runtime).args(["spec", "--bundle"]).arg(bundle))?;
     let path = bundle.join("config.json");
     let mut config: Value = serde_json::from_str(&read(&path)?).context("parse config.json")?;
@@ -87,12 +89,8 @@ fn write_bundle(runtime: &str, bundle: &Path, rootfs: &Path) -> Result<()> {
     config["root"]["path"] = json!(rootfs);
     let namespaces = config["linux"]["namespaces"].as_array_mut();
     let namespaces = namespaces.context("find the namespaces in config.json")?;
-    if namespaces
-        .iter()
-        .all(|namespace| namespace["type"] != "cgroup")
-    {
-        namespaces.push(json!({ "type": "cgroup" }));
-    }
+    namespaces.retain(|namespace| namespace["type"] != "cgroup");
+    namespaces.push(json!({ "type": "cgroup" }));
     fs::write(&path, config.to_string()).context("write config.json")
 }
 

@@ -19,7 +19,7 @@ use std::sync::Once;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use common::write_whole;
+use common::{find_in_path, write_whole};
 use course::STEPS;
 use libtest_mimic::{Failed, Trial};
 use similar::TextDiff;
@@ -91,12 +91,10 @@ fn machine_trial(name: &str, check: impl FnOnce() -> Result<()> + Send + 'static
 }
 
 fn trial(name: &str, tools: &[&str], check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let has = |tool| env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     let trial = Trial::test(name, || {
         check().map_err(|error| Failed::from(format!("{error:#}")))
     });
-    trial.with_ignored_flag(!tools.iter().all(has))
+    trial.with_ignored_flag(tools.iter().any(|tool| find_in_path(tool).is_none()))
 }
 
 /// Does `BOOK=write` ask us to write what is not fresh?
@@ -184,7 +182,7 @@ fn leaks_picture_is_fresh() -> Result<()> {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let programs = scratch.with_file_name("debug");
     let rootfs = suite::provide_rootfs(scratch)?;
-    let columns = leaks_picture::columns(&programs, &rootfs, scratch)?;
+    let columns = leaks_picture::columns(&programs, &rootfs)?;
     let picture = leaks_picture::draw(&columns);
     expect_fresh(&generated().join("pictures/leaks.svg"), &picture)
 }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use course::STEPS;
 use path_clean::PathClean;
-use proc_macro2::Span;
 use regex::Regex;
 use similar::TextDiff;
 use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
+use syn::{ImplItem, Item};
 use walkdir::WalkDir;
 
 /// The workspace's top folder.
@@ -124,46 +123,26 @@ fn program_sources(program: &Path) -> Result<Vec<PathBuf>> {
 /// Cuts an item out of a source: a function, method or constant.
 fn cut(source: &str, item: &str) -> Result<Option<String>> {
     let file = syn::parse_file(source).context("parse a source")?;
-    let mut finder = Finder { item, found: None };
-    finder.visit_file(&file);
-    let Some(span) = finder.found else {
+    let mut named = file.items.iter().flat_map(|found| match found {
+        Item::Const(found) => vec![(&found.ident, found.span())],
+        Item::Fn(found) => vec![(&found.sig.ident, found.span())],
+        Item::Impl(block) => {
+            let methods = block.items.iter().filter_map(|found| match found {
+                ImplItem::Fn(method) => Some((&method.sig.ident, method.span())),
+                _ => None,
+            });
+            methods.collect()
+        }
+        _ => vec![],
+    });
+    let Some((_, span)) = named.find(|(name, _)| *name == item) else {
         return Ok(None);
     };
-    let lines: Vec<&str> = source.lines().collect();
-    let lines = &lines[span.start().line - 1..span.end().line];
-    let indent = lines[0].len() - lines[0].trim_start().len();
-    let lines = lines
-        .iter()
-        .map(|line| line.get(indent..).unwrap_or_default());
+    let lines = source.lines().take(span.end().line);
+    let lines = lines.skip(span.start().line - 1);
+    let indent = span.start().column;
+    let lines = lines.map(|line| line.get(indent..).unwrap_or_default());
     Ok(Some(lines.collect::<Vec<_>>().join("\n") + "\n"))
-}
-
-struct Finder<'a> {
-    item: &'a str,
-    found: Option<Span>,
-}
-
-impl Finder<'_> {
-    fn look(&mut self, name: &syn::Ident, whole: Span) {
-        if name == self.item {
-            self.found.get_or_insert(whole);
-        }
-    }
-}
-
-impl<'ast> Visit<'ast> for Finder<'_> {
-    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
-        self.look(&item.ident, item.span());
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        self.look(&item.sig.ident, item.span());
-        visit::visit_item_fn(self, item);
-    }
-
-    fn visit_impl_item_fn(&mut self, method: &'ast syn::ImplItemFn) {
-        self.look(&method.sig.ident, method.span());
-    }
 }
 
 /// The difference between a step's main.rs and that of the step before, without what stands
