@@ -54,7 +54,9 @@ fn find_mount(kind: &str, option: &str) -> Result<Mount> {
         let mut file_system = file_system.split(' ');
         let is_kind = file_system.next()? == kind;
         let mut options = file_system.nth(1)?.split(',');
-        let is_wanted = is_kind && (option.is_empty() || options.any(|o| o == option));
+        if !is_kind || !(option.is_empty() || options.any(|o| o == option)) {
+            return None;
+        }
         let mut place = place.split(' ').skip(2);
         let device = place.next()?;
         let mut place = place.map(|path| to_path(&unescaped(path)));
@@ -62,7 +64,7 @@ fn find_mount(kind: &str, option: &str) -> Result<Mount> {
             root: place.next()?,
             point: place.next()?,
         };
-        (is_wanted && device_of(&mount.point) == device).then_some(mount)
+        (device_of(&mount.point) == device).then_some(mount)
     });
     mount.with_context(|| {
         let what = format!("find a {kind} file system {option}");
