@@ -4,8 +4,9 @@
 //! Run it from the workspace's top, as root, on a machine that does nothing else:
 //!
 //! ```text
-//! apt-get install --no-install-recommends gcc hyperfine strace     # it takes these
-//! apt-get install --no-install-recommends bubblewrap crun runc musl-tools     # if here, timed
+//! apt-get install --no-install-recommends gcc hyperfine musl-tools strace     # it takes these
+//! rustup target add x86_64-unknown-linux-musl     # and this
+//! apt-get install --no-install-recommends bubblewrap crun runc     # if here, timed
 //! cargo bench -p bench
 //! cargo bench -p bench -- --page     # also writes book/generated/cost.md
 //! ```
@@ -14,6 +15,8 @@
 //! - Each program first shows from within its container what it does (`programs.rs`).
 //! - hyperfine times them in many short rounds, A B C A B C, so that what disturbs the
 //!   machine disturbs all alike. It stops at the first exit status that is not 0.
+//! - What takes cgroups of version 2 is measured in a machine of `tests/vm`, if this one counts
+//!   processes in version 1. What is slow there is not slow here, so that only ratios count.
 //! - In the end no cgroup and no process may be left.
 //!
 //! What it makes is in `target/static` and `target/tmp/cost`, and stays there: the commands
@@ -35,11 +38,12 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
 
 use crate::programs::{OCI_ID, Program};
-use crate::report::{Call, Report, Times};
+use crate::report::{Call, Crowd, Report, Times};
 
 mod programs;
 mod report;
@@ -48,11 +52,20 @@ mod report;
 const ROUNDS: usize = 30;
 const RUNS: &str = "10";
 
+/// As so many runs the rounds count, in each of which we have to be ahead.
+pub const ROWS: usize = 5;
+
 /// How many containers are started at once.
-pub const CROWDS: [usize; 4] = [1, 10, 100, 500];
+pub const CROWDS: [usize; 4] = [1, 10, 100, 1000];
+
+/// The kernel and the layout of cgroups for what takes version 2.
+const MACHINE: [&str; 2] = ["6.1", "v2"];
 
 /// The system calls that only wait for another process: their time is that one's.
 const WAITING: &[&str] = &["wait4", "rt_sigtimedwait", "recvfrom", "clone3", "vfork"];
+
+/// Asks, in a machine, for the times after a pause alone.
+const RATIOS: &str = "--ratios";
 
 fn main() -> ExitCode {
     common::run(start)
@@ -60,22 +73,29 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode> {
     ensure!(geteuid().is_root(), "this takes root, as a container does");
-    programs::need(&["cc", "hyperfine", "strace"])?;
+    programs::need(&["cc", "hyperfine", "musl-gcc", "strace"])?;
     // What a program leaves running becomes our child, and is found in the end.
     set_child_subreaper(true).context("become the parent of orphans")?;
     keep_mounts_private()?;
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cost");
     fs::create_dir_all(&scratch).context("make the folder target/tmp/cost")?;
     env::set_current_dir(&scratch).context("change directory to target/tmp/cost")?;
-    rootfs::make(Path::new("rootfs"), &[])?;
     // There step 8 makes its own, and would leave it.
     let parent = cgroup::hierarchy("self", "pids")?.parent();
     let before = cgroups(&parent)?;
+    // Cargo adds `--bench`, and a filter would name benches: there is but one.
+    let is_asked = |option: &str| env::args().any(|arg| arg == option);
+    if is_asked(RATIOS) {
+        let (programs, _) = programs::provide(&parent, true)?;
+        let text = report::ratios(&programs, &paused(&programs)?);
+        nothing_is_left(&parent, &before)?;
+        return common::print(&text);
+    }
+    rootfs::make(Path::new("rootfs"), &[])?;
     let report = measure(&parent)?;
     nothing_is_left(&parent, &before)?;
     let text = report.text()?;
-    // Cargo adds `--bench`, and a filter would name benches: there is but one.
-    if env::args().any(|arg| arg == "--page") {
+    if is_asked("--page") {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/generated/cost.md");
         common::write_whole(&page, &text).context("write cost.md")?;
     }
@@ -99,7 +119,7 @@ fn keep_mounts_private() -> Result<()> {
 
 fn measure(parent: &Path) -> Result<Report> {
     progress("build");
-    let (programs, left_out) = programs::provide(parent)?;
+    let (programs, left_out) = programs::provide(parent, false)?;
     let mut commands = Vec::new();
     for program in &programs {
         commands.push(program.command(&["true"])?.join(" "));
@@ -107,22 +127,35 @@ fn measure(parent: &Path) -> Result<Report> {
     commands.extend(programs::by_step());
     let mut times = in_rounds(&commands)?;
     let steps = times.split_off(programs.len());
-    // The limit, and step 8 built in two ways.
-    let [limit, fast, plain] = [0, 1, 2].map(|index| &programs[index]);
-    let ours = [limit, fast, plain];
+    // The limit, step 8, its answer, and step 8 as cargo builds it.
+    let ours: Vec<&Program> = programs.iter().take(4).collect();
+    let paused = paused(&programs)?;
     Ok(Report {
-        paused: paused(&[&commands[0], &commands[programs.len() + 6], &commands[1]])?,
+        version_2: in_version_2(parent, &programs, &paused)?,
+        paused,
         crowds: crowds(&ours)?,
-        weights: ours.into_iter().map(weigh).collect::<Result<_>>()?,
-        calls: slowest_calls(&fast.command(&["true"])?)?,
-        programs: programs.into_iter().zip(times).collect(),
-        steps,
+        weights: ours.iter().map(|it| weigh(it)).collect::<Result<_>>()?,
+        calls: slowest_calls(&programs[1].command(&["true"])?)?,
+        rows: times.iter().map(|times| medians(times, ROWS)).collect(),
+        programs: programs
+            .into_iter()
+            .zip(times.into_iter().map(Times::new))
+            .collect(),
+        steps: steps.into_iter().map(Times::new).collect(),
         left_out,
     })
 }
 
+/// The medians of so many parts, one after the other.
+fn medians(times: &[f64], parts: usize) -> Vec<f64> {
+    let parts = times.chunks(times.len().div_ceil(parts));
+    parts
+        .map(|part| Times::new(part.to_vec()).median())
+        .collect()
+}
+
 /// Times the commands by turns, and puts the rounds together.
-fn in_rounds(commands: &[String]) -> Result<Vec<Times>> {
+fn in_rounds(commands: &[String]) -> Result<Vec<Vec<f64>>> {
     let mut times = vec![Vec::new(); commands.len()];
     for round in 0..ROUNDS {
         progress(&format!("round {} of {ROUNDS}", round + 1));
@@ -135,14 +168,50 @@ fn in_rounds(commands: &[String]) -> Result<Vec<Times>> {
             times.extend(result);
         }
     }
+    Ok(times)
+}
+
+/// Times each program, and step 7, when nothing was done for a while before it. That is what a
+/// person meets.
+fn paused(programs: &[Program]) -> Result<Vec<Times>> {
+    let commands = programs.iter().map(|program| program.command(&["true"]));
+    let commands = commands.map(|command| Ok(command?.join(" ")));
+    let mut commands = commands.collect::<Result<Vec<_>>>()?;
+    commands.extend(programs::by_step().pop());
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let mut times = vec![Vec::new(); commands.len()];
+    for round in 1..=4 {
+        progress(&format!("after a pause, round {round} of 4"));
+        let results = hyperfine(&["--runs=10", "--prepare=sleep 0.1"], &commands)?;
+        for (times, result) in times.iter_mut().zip(results) {
+            times.extend(result);
+        }
+    }
     Ok(times.into_iter().map(Times::new).collect())
 }
 
-/// Times each command when nothing was done for a while before it.
-fn paused(commands: &[&str]) -> Result<Vec<Times>> {
-    progress("after a pause");
-    let results = hyperfine(&["--runs=40", "--prepare=sleep 0.1"], commands)?;
-    Ok(results.into_iter().map(Times::new).collect())
+/// What was measured after a pause, as ratios: here, if processes are counted in version 2
+/// here, or else in a machine in which they are. Or why it could not be.
+fn in_version_2(parent: &Path, programs: &[Program], paused: &[Times]) -> Result<String> {
+    if parent.join("cgroup.controllers").exists() {
+        return Ok(report::ratios(programs, paused));
+    }
+    progress("after a pause, in a machine with version 2");
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vm/run");
+    let mut machine = plain_command(&run.to_string_lossy());
+    // With one processor, there is no other to wait for.
+    machine.env("VM_CPUS", "2").env("VM_TIMEOUT", "3000");
+    machine.args(MACHINE);
+    machine.arg(env::current_exe().context("find this program")?);
+    let [kernel, layout] = MACHINE;
+    Ok(match output(machine.arg(RATIOS)) {
+        Ok(text) => format!("In a virtual machine, Linux {kernel}, cgroups {layout}:\n\n{text}"),
+        Err(error) => {
+            // All that was said in there is in it, and the last is why.
+            let why = format!("{error:#}");
+            format!("Not measured: {}.", why.lines().last().unwrap_or_default())
+        }
+    })
 }
 
 /// Calls hyperfine, and returns the times of each command in milliseconds.
@@ -160,26 +229,81 @@ fn hyperfine(options: &[&str], commands: &[&str]) -> Result<Vec<Vec<f64>>> {
     times.collect()
 }
 
-/// Starts many containers at once, and returns milliseconds per container: medians.
-fn crowds(programs: &[&Program]) -> Result<Vec<(&'static str, [f64; 4])>> {
+/// Starts many containers at once: milliseconds for each, as medians, and the memory of each.
+fn crowds(programs: &[&Program]) -> Result<Vec<Crowd>> {
     let mut crowds = Vec::new();
     for program in programs {
         let times = CROWDS.map(|_| Vec::new());
-        crowds.push((program.name, program.command(&["true"])?, times));
+        crowds.push((program, program.command(&["true"])?, times));
     }
     for (index, count) in CROWDS.into_iter().enumerate() {
         progress(&format!("{count} at once"));
-        for _ in 0..(200 / count).clamp(7, 50) {
+        for _ in 0..(200 / count).clamp(5, 50) {
             for (_, command, times) in &mut crowds {
                 times[index].push(at_once(command, count)?);
             }
         }
     }
-    let medians = |times: [Vec<f64>; 4]| times.map(|times| Times::new(times).median());
-    let crowds = crowds.into_iter();
-    Ok(crowds
-        .map(|(name, _, times)| (name, medians(times)))
-        .collect())
+    let crowds = crowds.into_iter().map(|(program, _, times)| {
+        Ok(Crowd {
+            name: program.name,
+            times: times.map(|times| Times::new(times).median()),
+            memory: memory_of_each(program)?,
+        })
+    });
+    crowds.collect()
+}
+
+/// KiB that this machine has less when there are many containers, for each of them: what is
+/// shared counts once, and what the kernel keeps counts too.
+fn memory_of_each(program: &Program) -> Result<f64> {
+    let count = CROWDS[CROWDS.len() - 1];
+    progress(&format!("memory of {count}: {}", program.name));
+    let command = program.command(&["sleep", "1000"])?;
+    let before = available()?;
+    let mut runs = (0..count).map(|_| quiet(&command).spawn());
+    let mut runs = runs
+        .by_ref()
+        .collect::<io::Result<Vec<Child>>>()
+        .with_context(|| format!("execute {}", command[0]))?;
+    let commands: Result<Vec<i32>> = runs.iter().map(|run| sleep_below(run.id())).collect();
+    let after = available();
+    // None of them is left, whatever was found.
+    for pid in commands.iter().flatten() {
+        kill(Pid::from_raw(*pid), Signal::SIGTERM).context("end a container")?;
+    }
+    for run in &mut runs {
+        if commands.is_err() {
+            run.kill().context("end a container")?;
+        }
+        run.wait().context("wait for a container")?;
+    }
+    commands?;
+    Ok(before.saturating_sub(after?) as f64 / count as f64)
+}
+
+/// KiB that this machine could give to programs.
+fn available() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = line.context("find MemAvailable in /proc/meminfo")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// `sleep` in the container of which this is `run`, once it is there.
+fn sleep_below(run: u32) -> Result<i32> {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(60) {
+        let command = only_child(run).and_then(only_child);
+        let is_sleep = |pid: &i32| process::status(pid, "Name").is_ok_and(|name| name == "sleep");
+        if let Some(command) = command.filter(is_sleep) {
+            return Ok(command);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    bail!("no process `sleep` below process {run}")
 }
 
 fn at_once(command: &[String], count: usize) -> Result<f64> {
@@ -211,7 +335,7 @@ fn weigh(program: &Program) -> Result<String> {
     ensure!(status.success(), "{} failed: {status}", program.name);
     let faults = faults()? - faults_before;
     let calls: u64 = trace(&command)?.values().map(|(calls, _)| calls).sum();
-    let mut run = quiet(&program.command(&["sleep", "1"])?)
+    let mut run = quiet(&program.command(&["sleep", "3"])?)
         .spawn()
         .context("start a container with sleep in it")?;
     let memory = peaks(run.id());
@@ -227,17 +351,8 @@ fn weigh(program: &Program) -> Result<String> {
 
 /// The greatest resident memory so far, in KiB, of `run` and `child`, once `sleep` runs.
 fn peaks(run: u32) -> Result<(u64, u64)> {
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_millis(900) {
-        let child = only_child(run);
-        let command = child.and_then(only_child);
-        let name = command.and_then(|pid| process::status(pid, "Name").ok());
-        if let (Some(child), Some("sleep")) = (child, name.as_deref()) {
-            return Ok((peak(run)?, peak(child)?));
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    bail!("no process `sleep` below process {run}")
+    let command = sleep_below(run)?;
+    Ok((peak(run)?, peak(process::parent(command)?)?))
 }
 
 fn only_child(pid: impl Display) -> Option<i32> {

@@ -10,6 +10,9 @@ use serde_json::json;
 
 use crate::{output, plain_command};
 
+/// The program that all are measured against.
+const LIMIT: &str = "limit.c, static";
+
 /// What a container of step 8 has, and [`PROBE`] sees from within.
 pub const FEATURES: [&str; 5] = ["hostname", "PIDs", "`/`", "`/proc`", "cap"];
 const ALL: [bool; 5] = [true; 5];
@@ -50,14 +53,24 @@ const HOW_TO_INSTALL: &str = "apt-get install --no-install-recommends";
 
 /// One static file, without position-independent code: nothing is left for the loader to
 /// find, map and relocate, each time that a program is executed. Step 8 is executed twice,
-/// as `run` and as `child`. (Link-time optimization and `panic = "abort"` made no difference
-/// that could be measured, so the profile is that of a plain release.)
+/// as `run` and as `child`.
 const STATIC: &str = "-C target-feature=+crt-static -C relocation-model=static";
+
+/// What makes that file smaller, and lets it touch fewer pages. The page has what came of it.
+const SMALL: [(&str, &str); 4] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "fat"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+    ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
+    ("CARGO_PROFILE_RELEASE_STRIP", "symbols"),
+];
+
+/// The answer that is timed beside the steps.
+const BORN: &str = "born-in-cgroup";
 
 /// The command itself, and then the steps that execute it, built statically, up to step 7.
 pub fn by_step() -> Vec<String> {
     let steps = STEPS[1..7].iter();
-    let steps = steps.map(|step| format!("static/{step} run true"));
+    let steps = steps.map(|step| format!("musl/{step} run true"));
     ["true".to_owned()].into_iter().chain(steps).collect()
 }
 
@@ -136,7 +149,11 @@ pub const OCI_ID: &str = "cost-of-a-container";
 /// Ends with advice if one of these programs is not installed.
 pub fn need(names: &[&str]) -> Result<()> {
     for name in names {
-        let package = if *name == "cc" { "gcc" } else { name };
+        let package = match *name {
+            "cc" => "gcc",
+            "musl-gcc" => "musl-tools",
+            name => name,
+        };
         version(name).with_context(|| {
             format!("no {name} on this machine: `{HOW_TO_INSTALL} {package}` brings it")
         })?;
@@ -150,37 +167,36 @@ pub fn version(name: &str) -> Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The programs that can be timed here, the limit first and then step 8, static and
-/// plain; and, in words, those that cannot. `static` is linked with the same C library as the
-/// plain build, and `musl` with a smaller one, if that is installed.
-pub fn provide(parent: &Path) -> Result<(Vec<Program>, Vec<String>)> {
-    let host = output(plain_command("rustc").arg("--print=host-tuple"))?;
-    build(Some(host.trim()), "static")?;
-    build(None, "plain")?;
-    build_limit("cc", "limit")?;
+/// What is timed: the limit first, then step 8 as one would ship it, built with musl, a small C
+/// library, and statically: one file, and no loader. Then the same from this machine's C library,
+/// and what else there is. And, in words, what cannot be timed here. In a machine of `tests/vm`
+/// all is built already.
+pub fn provide(parent: &Path, is_built: bool) -> Result<(Vec<Program>, Vec<String>)> {
+    if !is_built {
+        build_all()?;
+    }
     let limit = |program: &str| format!("./{program} {} rootfs", parent.display());
-    let step8 = |build: &str| format!("{build}/step08-cgroup run");
-    let mut ours = vec![
-        ("limit.c, static", "cc", limit("limit")),
-        ("step 8, static", "cargo", step8("static")),
-        ("step 8, plain release", "cargo", step8("plain")),
+    let ours = [
+        (LIMIT, "musl-gcc", limit("limit-musl")),
+        ("step 8, static", "cargo", "musl/step08-cgroup run".into()),
+        (
+            "born-in-cgroup, static",
+            "cargo",
+            format!("musl/{BORN} run"),
+        ),
+        (
+            "step 8, plain release",
+            "cargo",
+            "plain/step08-cgroup run".into(),
+        ),
+        ("limit.c, static, glibc", "cc", limit("limit")),
+        (
+            "step 8, static, glibc",
+            "cargo",
+            "static/step08-cgroup run".into(),
+        ),
     ];
     let mut left_out = Vec::new();
-    let name = "limit.c, static, musl";
-    if version("musl-gcc").is_ok() {
-        build_limit("musl-gcc", "limit-musl")?;
-        ours.push((name, "musl-gcc", limit("limit-musl")));
-    } else {
-        left_out.push(format!("{name}: `{HOW_TO_INSTALL} musl-tools` brings it"));
-    }
-    let (name, musl) = ("step 8, static, musl", host.trim().replace("-gnu", "-musl"));
-    let library = ["--print=target-libdir", "--target", &musl];
-    if Path::new(output(plain_command("rustc").args(library))?.trim()).is_dir() {
-        build(Some(&musl), "musl")?;
-        ours.push((name, "cargo", step8("musl")));
-    } else {
-        left_out.push(format!("{name}: `rustup target add {musl}` brings it"));
-    }
     let mut programs = Vec::new();
     for (name, builder, words) in ours {
         let mut program = Program {
@@ -216,6 +232,24 @@ pub fn provide(parent: &Path) -> Result<(Vec<Program>, Vec<String>)> {
     Ok((programs, left_out))
 }
 
+/// Builds all of ours, in three ways.
+fn build_all() -> Result<()> {
+    let host = output(plain_command("rustc").arg("--print=host-tuple"))?;
+    let host = host.trim();
+    let musl = host.replace("-gnu", "-musl");
+    let library = ["--print=target-libdir", "--target", &musl];
+    let library = output(plain_command("rustc").args(library))?;
+    ensure!(
+        Path::new(library.trim()).is_dir(),
+        "no musl for Rust on this machine: `rustup target add {musl}` brings it"
+    );
+    build(Some(&musl), "musl")?;
+    build(Some(host), "static")?;
+    build(None, "plain")?;
+    build_limit("musl-gcc", "limit-musl")?;
+    build_limit("cc", "limit")
+}
+
 /// Builds the limit: static, as ours is, for nothing in C starts faster.
 fn build_limit(compiler: &str, name: &str) -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("limit.c");
@@ -235,7 +269,8 @@ fn build(target: Option<&str>, name: &str) -> Result<()> {
     if let Some(target) = target {
         build
             .env("RUSTFLAGS", STATIC)
-            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .envs(SMALL);
         // With --target, the flags are not for build scripts and procedural macros, which
         // cannot be static.
         build.args(["--target", target]);
@@ -243,12 +278,13 @@ fn build(target: Option<&str>, name: &str) -> Result<()> {
     for step in &STEPS[1..] {
         build.args(["--package", step, "--bin", step]);
     }
+    build.args(["--bin", BORN]);
     let status = build.status().context("execute cargo build")?;
     let what = format!("the build of the {name} programs");
     ensure!(status.success(), "{what} failed: {status}");
     let built = folder.join(target.unwrap_or_default()).join("release");
-    for step in &STEPS[1..] {
-        install(&built.join(step), &Path::new(name).join(step))?;
+    for program in STEPS[1..].iter().chain([&BORN]) {
+        install(&built.join(program), &Path::new(name).join(program))?;
     }
     Ok(())
 }
