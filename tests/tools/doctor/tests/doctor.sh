@@ -27,16 +27,26 @@ row() {
         found && !/^ / { exit }
         found { $1 = $1; print }' <<<"$said" | paste -sd' '
 }
-# steps FIRST LAST VERDICT: what is said of these. A verdict that ends with a blank has more.
+# steps NUMBERS=VERDICT...: what is said of these, as in `steps 1-7=yes 8="no: "`. A verdict that
+# ends with a blank has more.
 steps() {
-    local number found
-    for number in $(seq "$1" "$2"); do
-        found=$(row "$(grep -o "^step0$number-[a-z]*" <<<"$said")")
-        [[ $found == "$3" || $3 == *" " && $found == "$3"* ]] || say "step $number: $3, but $found in: $said"
+    local each verdict number found
+    for each; do
+        verdict=${each#*=} each=${each%%=*}
+        for number in $(seq "${each%-*}" "${each#*-}"); do
+            found=$(row "$(grep -o "^step0$number-[a-z]*" <<<"$said")")
+            [[ $found == "$verdict" || $verdict == *" " && $found == "$verdict"* ]] ||
+                say "step $number: $verdict, but $found in: $said"
+        done
     done
 }
-# has ROW TEXT: it has this in its right cell.
-has() { case $(row "$1") in *"$2"*) ;; *) say "$1: $2, but $(row "$1")" ;; esac; }
+# has ROW=TEXT...: it has this in its right cell.
+has() {
+    local each
+    for each; do
+        [[ $(row "${each%%=*}") == *"${each#*=}"* ]] || say "$each, but $(row "${each%%=*}")"
+    done
+}
 # Makes /proc and a cgroup file system of version 2 from files: make_up PROCS ENABLED, which is
 # what its top says of itself.
 make_up() {
@@ -86,16 +96,14 @@ look() {
 
 root_can_run_all_eight() {
     asks 0 doctor
-    steps 1 8 yes
+    steps 1-8=yes
     heard "Next: all eight"
-    has user root
-    has rootfs "/, with bash, ps"
-    has namespaces "uts pid mnt net ipc"
+    has user=root rootfs="/, with bash, ps" namespaces="uts pid mnt net ipc"
 }
 
 a_caller_may_ignore_the_end_of_its_children() {
     asks 0 env --ignore-signal=CHLD doctor
-    steps 1 8 yes
+    steps 1-8=yes
 }
 
 the_machine_stays_as_it_was() {
@@ -119,10 +127,8 @@ the_machine_stays_as_it_was() {
 
 a_user_is_told_both_ways_and_their_commands() {
     asks 1 user doctor
-    steps 1 2 yes
-    steps 3 7 "with unshare -r or $as_root"
-    steps 8 8 "$as_root"
-    has user "uid 1000"
+    steps 1-2=yes 3-7="with unshare -r or $as_root" 8="$as_root"
+    has user="uid 1000"
     heard "Steps 3 to 7, as root of a user namespace" $'runner = "unshare -r"\n' \
         $'Steps 3 to 8, as root:\n  # in .cargo/config.toml\n' \
         $'\n  [target.\'cfg(target_os = "linux")\']\n  runner = "sudo -E"\n'
@@ -130,30 +136,28 @@ a_user_is_told_both_ways_and_their_commands() {
 
 root_of_a_user_namespace_lacks_a_cgroup_only() {
     asks 1 user unshare -r doctor
-    steps 1 7 yes
-    steps 8 8 "$as_root"
-    has user "user namespace, uid 1000 outside"
+    steps 1-7=yes 8="$as_root"
+    has user="user namespace, uid 1000 outside"
     heard "Step 8, as root outside"
 }
 
 a_covered_proc_is_in_the_way_of_unshare() {
     mount --bind /dev/null /proc/interrupts
     asks 1 user doctor
-    steps 6 6 "with unshare -r or $as_root"
-    steps 7 8 "$as_root"
+    steps 6="with unshare -r or $as_root" 7-8="$as_root"
     heard "Steps 3 to 8, as root"
 }
 
 who_lacks_the_capability_hears_so() {
     drop=(setpriv --bounding-set=-sys_admin --no-new-privs)
     asks 1 "${drop[@]}" doctor
-    steps 3 7 "with unshare -r"
-    has user "root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which"
+    steps 3-7="with unshare -r"
+    has user="root, without CAP_SYS_ADMIN -> the steps from 3 on need CAP_SYS_ADMIN, which"
     asks 1 user --no-new-privs doctor
-    steps 8 8 "no: needs CAP_SYS_ADMIN: see user"
+    steps 8="no: needs CAP_SYS_ADMIN: see user"
     asks 1 unshare -r sh -c "echo 0 >/proc/sys/user/max_user_namespaces; ${drop[*]} doctor"
-    steps 3 8 "no: needs CAP_SYS_ADMIN: see user"
-    has "user namespaces" "\`unshare -r\` fails: unshare: unshare failed: No space"
+    steps 3-8="no: needs CAP_SYS_ADMIN: see user"
+    has "user namespaces=\`unshare -r\` fails: unshare: unshare failed: No space"
     heard $'\n                    sudo sysctl user.max_user_namespaces=10000\n' \
         "Next: do what the first table says"
 }
@@ -161,21 +165,18 @@ who_lacks_the_capability_hears_so() {
 cgroups_can_be_read_only() {
     cut -d' ' -f5 /proc/self/mountinfo | grep ^/sys/fs/cgroup | xargs -n1 mount -o remount,bind,ro
     asks 1 doctor
-    steps 1 7 yes
-    steps 8 8 "no: "
-    has pids "Read-only file system"
-    has pids "\`--privileged\`"
+    steps 1-7=yes 8="no: "
+    has pids="Read-only file system" pids="\`--privileged\`"
 }
 
 a_missing_rootfs_is_made_by_a_command() {
     asks 1 env -u ROOTFS doctor
-    steps 1 5 yes
-    steps 6 8 "no: needs a rootfs"
-    has rootfs "no ./rootfs -> \`cargo run --bin rootfs\`"
+    steps 1-5=yes 6-8="no: needs a rootfs"
+    has rootfs="no ./rootfs -> \`cargo run --bin rootfs\`"
     heard $'\nNext: `cargo run --bin rootfs`'
     ROOTFS=nowhere asks 1 user doctor
-    steps 8 8 "$as_root, once there is a rootfs"
-    has rootfs "\`cargo run --bin rootfs -- nowhere\`"
+    steps 8="$as_root, once there is a rootfs"
+    has rootfs="\`cargo run --bin rootfs -- nowhere\`"
     # However long, a command stays on one line, so that it can be copied.
     far=/where/nobody/has/ever/been/and/nobody/will/ever/go
     said=$(ROOTFS=$far doctor) || :
@@ -187,7 +188,7 @@ a_rootfs_can_be_out_of_reach() {
     touch secret/rootfs/bin/bash
     chmod 700 secret
     ROOTFS=secret/rootfs asks 1 user doctor
-    has rootfs "secret/rootfs: Permission denied"
+    has rootfs="secret/rootfs: Permission denied"
     heard "Next: do what the first table says"
 }
 
@@ -197,11 +198,11 @@ a_rootfs_can_lack_device_files() {
     touch rootfs/bin/bash
     asks 1 doctor
     # Another tool's, which our program would not change.
-    has rootfs "./rootfs, with bash, no ps no device files"
+    has rootfs="./rootfs, with bash, no ps no device files"
     heard $'\n                    mknod -m 666 ./rootfs/dev/null c 1 3\n'
     touch rootfs/.made-by-rootfs
     asks 1 doctor
-    has rootfs "-> \`cargo run --bin rootfs\`, as root"
+    has rootfs="-> \`cargo run --bin rootfs\`, as root"
     mkdir rootfs/dev
     mknod rootfs/dev/null c 1 3
     asks 1 doctor
@@ -217,23 +218,22 @@ a_file_system_can_forbid_device_files_and_programs() {
         mkdir rootfs/dev
         mknod rootfs/dev/null c 1 3
         asks 1 doctor
-        has rootfs "mounted $option"
-        has rootfs "name it in ROOTFS"
+        has rootfs="mounted $option" rootfs="name it in ROOTFS"
         umount rootfs
         mount -t tmpfs -o $option none disk
         ROOTFS=disk/rootfs asks 1 doctor
-        has rootfs "no disk/rootfs and its place is on a file system mounted $option"
+        has rootfs="no disk/rootfs and its place is on a file system mounted $option"
         umount disk
     done
 }
 
 a_limit_on_namespaces_is_named() {
     asks 1 unshare -r sh -c 'cd /proc/sys/user; echo 0 >max_uts_namespaces; echo 0 >max_pid_namespaces; doctor'
-    steps 3 7 "no: there is no room for its namespaces: see namespaces"
-    has namespaces "not uts pid: No space left on device"
+    steps 3-7="no: there is no room for its namespaces: see namespaces"
+    has namespaces="not uts pid: No space left on device"
     heard $'\n                    sudo sysctl user.max_uts_namespaces=10000\n'
     asks 1 unshare -r unshare -u sh -c 'echo 1 >/proc/sys/user/max_uts_namespaces; doctor'
-    has namespaces "user.max_uts_namespaces is 1, and as many are in use"
+    has namespaces="user.max_uts_namespaces is 1, and as many are in use"
 }
 
 a_sudo_that_keeps_no_environment_is_told() {
@@ -241,13 +241,13 @@ a_sudo_that_keeps_no_environment_is_told() {
     script bin/sudo "echo sudo-rs 0.2.8"
     PATH=$PWD/bin:$PATH
     asks 1 user doctor
-    steps 8 8 "with sudo ROOTFS=/"
+    steps 8="with sudo ROOTFS=/"
     heard $'runner = "sudo ROOTFS=/"\n'
     asks 1 user env -u ROOTFS doctor
-    steps 8 8 "with sudo"
+    steps 8="with sudo"
     script bin/sudo.ws ""
     asks 1 user doctor
-    steps 8 8 "with sudo.ws -E"
+    steps 8="with sudo.ws -E"
     heard $'runner = "sudo.ws -E"\n'
 }
 
@@ -259,7 +259,7 @@ a_delegated_cgroup_is_a_way_to_step_8() {
     script bin/systemd-run '[ "$*" != "${*#*--user --scope -p Delegate=yes unshare -r }" ]'
     take_rights
     PATH=$PWD/bin:$PATH asks 1 there user doctor
-    steps 8 8 "with systemd-run or $as_root"
+    steps 8="with systemd-run or $as_root"
     heard $'\n  systemd-run --quiet --user --scope -p Delegate=yes cargo run -p step08-cgroup -- run bash\n'
 }
 
@@ -273,44 +273,40 @@ cgroups_can_be_covered() {
     mount -t cgroup2 none $over || mount -t cgroup -o pids none $over
     mount -t tmpfs none $over
     asks 1 doctor
-    steps 1 7 yes
-    steps 8 8 "no: "
-    has cgroups "something lies over $over -> \`umount"
+    steps 1-7=yes 8="no: "
+    has cgroups="something lies over $over -> \`umount"
 }
 
 programs_can_be_missing() {
     asks 1 env PATH=/nowhere "$top/program/doctor"
-    steps 1 1 yes
-    steps 2 5 "no: "
-    has programs "no bash, no ps -> \`apt-get install bash\`"
-    has programs "\`apt-get install procps\`"
+    steps 1=yes 2-5="no: "
+    has programs="no bash, no ps -> \`apt-get install bash\`" \
+        programs="\`apt-get install procps\`"
     # The steps run what they are given.
     mkdir bin
     ln -s /bin/sh bin/sh
     asks 0 env PATH="$PWD/bin:$PWD/bin" "$top/program/doctor"
-    has programs "no bash"
+    has programs="no bash"
 }
 
 a_machine_without_proc_is_cured_first() {
     mount -t tmpfs none /proc
     asks 1 doctor
-    steps 1 3 yes
-    steps 4 8 "no: needs /proc"
-    has /proc "\`mount -t proc proc /proc\`"
+    steps 1-3=yes 4-8="no: needs /proc"
+    has /proc="\`mount -t proc proc /proc\`"
 }
 
 a_shared_root_is_no_obstacle() {
     mount --make-rshared /
     asks 0 doctor
-    has mounts "\`/\` is shared"
+    has mounts="\`/\` is shared"
 }
 
 a_crowded_top_cgroup_takes_two_commands() {
     make_up '1\n7\n' ""
     asks 1 there doctor
-    steps 1 7 yes
-    steps 8 8 "no: "
-    has pids "holds processes"
+    steps 1-7=yes 8="no: "
+    has pids="holds processes"
     indent=$'\n                    '
     heard "${indent}mkdir $PWD/cgroup/init${indent}xargs -n1 < $PWD/cgroup/cgroup.procs > $PWD/cgroup/init/cgroup.procs"$'\n'
 }
@@ -320,11 +316,8 @@ pids_are_not_enabled_for_a_trial() {
     echo 5.15.90.1-microsoft-standard-WSL2 >proc/sys/kernel/osrelease
     before=$(ls cgroup)
     asks 0 there doctor
-    steps 1 8 yes
-    has pids "step 8 does by itself"
-    has cgroups "v2, at "
-    has WSL "version 2"
-    has mounts "\`/\` is shared"
+    steps 1-8=yes
+    has pids="step 8 does by itself" cgroups="v2, at " WSL="version 2" mounts="\`/\` is shared"
     [ "$(cat cgroup/cgroup.subtree_control)" = cpu ] || say "cpu alone is enabled"
     [ "$(ls cgroup)" = "$before" ] || say "the same files"
     # Once they are, it is tried, and where they cannot be, too. Unlike in a cgroup, there
@@ -344,10 +337,10 @@ settings_that_forbid_user_namespaces_are_named() {
     echo 0 >proc/sys/kernel/unprivileged_userns_clone
     echo 4.19.0-27-amd64 >proc/sys/kernel/osrelease
     asks 1 there user doctor
-    steps 3 3 "$as_root"
+    steps 3="$as_root"
     heard $'   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\n' \
         $'   sudo sysctl kernel.unprivileged_userns_clone=1\n'
-    has kernel "5.10 and later"
+    has kernel="5.10 and later"
 }
 
 what_cannot_be_written_is_an_error() {
