@@ -218,12 +218,17 @@ test("a reader tries a chapter, and goes on to the next", async (t) => {
     });
 
     await t.test("waits little longer than for an empty emulator", async (t) => {
-        const empty = await emptyEmulator(page);
-        await page.goto(`${origin}/book/step06-chroot.html`);
-        const cached = await start(page);
-        figure(t, "an empty emulator", empty);
-        figure(t, "click to prompt, cached", cached);
-        assert(cached < 8 * empty + 1000, `${cached} ms, and ${empty} ms for an empty emulator`);
+        const empty = [];
+        const cached = [];
+        for (let i = 0; i < 3; i++) {
+            empty.push(await emptyEmulator(page));
+            await page.goto(`${origin}/book/step06-chroot.html`);
+            cached.push(await start(page));
+            await says(page, /Escape/);
+        }
+        figure(t, "an empty emulator, best of three", Math.min(...empty));
+        figure(t, "click to prompt, cached, best of three", Math.min(...cached));
+        assert(Math.min(...cached) < 10 * Math.min(...empty) + 1000, `${cached} ms, and ${empty} ms for an empty emulator`);
     });
     await page.close();
 });
@@ -257,24 +262,29 @@ test("the fork bomb stops at 20, and the page still scrolls", async (t) => {
     await goTo(page, 1);
     await enter(page, "cat /sys/fs/cgroup/container-*/pids.{max,current}");
     await shows(page, /\n20\n20\nlaptop#$/, 1);
-    await goTo(page, 0);
-    await enter(page, "exit");
-    await shows(page, /laptop#$/);
-    await enter(page, "clear; ls -d /sys/fs/cgroup/container-*; echo left: $?");
-    await shows(page, /\nleft: 2\nlaptop#$/);
+    // Its messages have covered the prompt of the next block.
+    await typeThis(page, "root@container:/# exit\n…");
+    await shows(page, /find \/sys\/fs\/cgroup -name 'container-\*'\nlaptop#$/);
     await page.evaluate(() => localStorage.removeItem("mdbook-theme"));
     await page.close();
 });
 
-test("a block that ends with Ctrl-C leaves that to the reader, and one whose prompt is not there stops", async () => {
+test("a block leaves Ctrl-C to the reader, and waits for its prompt until he types himself", async () => {
     const page = await open("book/step02-exec.html");
     await start(page);
     await isAt(page, "step02-exec.html");
     await typeThis(page, "-- run sleep 100\n");
-    await says(page, /Ctrl-C/);
+    await says(page, /Now press Ctrl-C/);
     await shows(page, /Running \[sleep 100\]$/);
     await control(page, "c");
     await shows(page, /echo \$\?\n130\nlaptop#$/);
+    await enter(page, "PS1='elsewhere# '");
+    await shows(page, /elsewhere#$/);
+    await typeThis(page, "-- run sleep 100\n");
+    await says(page, /Waiting for the prompt laptop#/);
+    await enter(page, "PS1='laptop# '");
+    await says(page, /Escape/);
+    await shows(page, /PS1='laptop# '\nlaptop#$/);
     await page.close();
 });
 

@@ -1,5 +1,4 @@
 'use strict';
-
 // "Try it here": a Linux machine in the page, in which the chapter's commands can be typed. It is v86, an emulator
 // of a PC, which goes on from a saved state with this book's programs in it; `book/machine/make` makes the files.
 // Nothing is loaded before somebody asks for it, and nothing that is typed leaves the browser.
@@ -10,7 +9,6 @@
     if (window.frameElement?.id === 'machine-chapter') return; // its machine is outside
     const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /m;
     if (!prompts.test(document.querySelector('main').textContent)) return;
-
     const base = new URL(`${path_to_root}machine/`, location.href).href;
     const terminals = [];
     const files = {}; // for another try and a fresh machine: blobs, which are not in the memory of the page
@@ -38,11 +36,9 @@
         divider, make('div', { className: 'machine-bar' }, status, progress, again, buttons),
         make('div', { className: 'machine-terminals' }, ...boxes));
     panel.dataset.port = 0;
-    interrupt.className = 'machine-touch'; // a phone has no Ctrl key, and its keyboard stays where it is
-    interrupt.onmousedown = event => event.preventDefault();
+    Object.assign(interrupt, { className: 'machine-touch', onmousedown: event => event.preventDefault() });
     // mdBook turns pages with the arrow keys, and searches at an `s`: not while one types here.
     for (const kind of ['keydown', 'keypress', 'keyup']) panel.addEventListener(kind, event => event.stopPropagation());
-
     document.querySelector('main h1:not(:has(+ p)), main h1 + p').after(make('p', { className: 'machine-note' },
         button('Try it here', 'Start a Linux machine', start),
         ' A Linux machine in this page, with the programs of this book in it. It is some 10 MB to load,'
@@ -60,14 +56,12 @@
         show(boxes[1].hidden ? 0 : 1);
     }
     // The divider is dragged, or moved by the arrow keys.
-    const sizeAt = ({ left, top }) => 1 - (panel.offsetLeft > 0 ? left / innerWidth : top / document.body.offsetHeight);
+    const sizeAt = ({ x, y }) => 1 - (panel.offsetLeft > 0 ? x / innerWidth : y / document.body.offsetHeight);
     const resize = size => document.body.style.setProperty('--machine-size', `clamp(15%, ${100 * size}%, 85%)`);
     const steps = { ArrowUp: 0.05, ArrowLeft: 0.05, ArrowDown: -0.05, ArrowRight: -0.05 };
     divider.onkeydown = ({ key }) => resize(sizeAt(panel.getBoundingClientRect()) + (steps[key] ?? 0));
     divider.onpointerdown = ({ pointerId }) => divider.setPointerCapture(pointerId);
-    divider.onpointermove = ({ pointerId, clientX: left, clientY: top }) => {
-        if (divider.hasPointerCapture(pointerId)) resize(sizeAt({ left, top }));
-    };
+    divider.onpointermove = event => divider.hasPointerCapture(event.pointerId) && resize(sizeAt(event));
     // A phone's keyboard covers a part of the page: what it leaves is for the chapter and the terminal.
     window.visualViewport?.addEventListener('resize', ({ target: { scale, height } }) => {
         if (scale < 1.01) document.body.style.setProperty('--machine-height', `${height}px`);
@@ -147,7 +141,10 @@
 
     // --- The machine, and its terminals ----------------------------------------------------------------------------
     // Two ports are the terminals. By the third, the machine is told the time and how big they are.
-    const send = (port, text) => emulator.serial_send_bytes(port, new TextEncoder().encode(text));
+    function send(port, text) {
+        if (text.includes('\r')) terminals[port].entered = terminals[port].term.registerMarker(0);
+        emulator.serial_send_bytes(port, new TextEncoder().encode(text));
+    }
     // A hidden page takes no power: its machine stands still.
     async function wake() {
         if (document.hidden) return emulator.stop();
@@ -162,7 +159,6 @@
         await emulator.restore_state(await files['state.zst'].arrayBuffer());
         await wake();
         for (const port of [0, 1]) {
-            terminals[port].isBusy = false;
             terminals[port].term.reset();
             fit(port);
             send(port, '\f'); // its shell is there, and shows its prompt again
@@ -183,13 +179,13 @@
         term.open(boxes[port]);
         term.textarea.onfocus = () => { panel.dataset.port = port; };
         term.onData(text => send(port, text));
-        term.onLineFeed(() => { self.isBusy = false; });
         emulator.add_listener(`serial${port}-output-byte`, byte => {
             if (bytes.push(byte) === 1) setTimeout(() => { term.write(new Uint8Array(bytes)); bytes = []; });
         });
         new ResizeObserver(() => { clearTimeout(resized); resized = setTimeout(fit, 100, port); }).observe(boxes[port]);
         term.attachCustomKeyEventHandler(({ type, key, ctrlKey }) => {
             if (type !== 'keydown') return true;
+            if (!ctrlKey) typing = null; // the reader goes on by himself
             escapes = key === 'Escape' ? escapes + 1 : 0;
             if (escapes === 2) hide.focus();
             const copies = ctrlKey && /^c$/i.test(key) && term.hasSelection();
@@ -213,28 +209,32 @@
     }
 
     // --- "Type this" -----------------------------------------------------------------------------------------------
-    const lineAt = ({ active: lines }) => lines.getLine(lines.baseY + lines.cursorY).translateToString().trimEnd();
+    // Has this prompt come since the last line was typed? Other messages may have covered it.
+    function isAt(prompt, { entered, term: { buffer: { active } } }) {
+        const cursor = active.baseY + active.cursorY;
+        for (let i = cursor; i > (entered?.line ?? -1); i--) {
+            const line = active.getLine(i).translateToString().trimEnd().replace(/^(\^C)+/, '');
+            if (i === cursor ? line === prompt : line.startsWith(prompt)) return true;
+        }
+    }
     // Each line waits for its prompt, as a reader would, and what the reader has to do is left to him.
     async function type(code) {
         await starting;
         const port = Number(code.classList.contains('second'));
-        const self = terminals[port];
         const mine = typing = {};
-        let end = Date.now() + 10_000;
+        let task;
         show(port);
         for (const line of code.textContent.split('\n')) {
             const [prompt] = line.match(prompts) ?? [];
-            if (line === '^C') say('Now press Ctrl-C.', end += 600_000);
+            if (line === '^C') task = 'Now press Ctrl-C.';
             if (!prompt) continue;
-            while (self.isBusy || !lineAt(self.term.buffer).endsWith(prompt.trim())) {
-                const patience = /[#$]$/.test(lineAt(self.term.buffer)) ? 0 : 100_000; // another prompt, or none yet
-                if (typing !== mine) return;
-                if (Date.now() > end + patience) return say(`No prompt ${prompt.trim()} here: type the rest yourself.`);
+            for (let i = 0; !isAt(prompt.trim(), terminals[port]); i++) {
+                if (typing !== mine) return say();
+                if (task || i > 100) say(task ?? `Waiting for the prompt ${prompt}…`);
                 await new Promise(done => setTimeout(done, 50));
             }
-            self.isBusy = true;
             send(port, `${line.slice(prompt.length)}\r`);
-            end = Date.now() + 10_000;
+            task = null;
             say();
         }
     }
