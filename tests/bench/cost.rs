@@ -425,7 +425,9 @@ fn quiet(command: &[String]) -> Command {
     quiet
         .args(&command[1..])
         .stdin(Stdio::null())
-        .stdout(Stdio::null());
+        .stdout(Stdio::null())
+        // In version 1, `born-in-cgroup` says each time that it is not.
+        .stderr(Stdio::null());
     quiet
 }
 
