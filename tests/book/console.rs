@@ -6,7 +6,8 @@
 //! - `…` stands for any text, a line of only `…` for any lines.
 //! - A number of four or more digits stands for a number: the same for the same on the whole
 //!   page, and another for another in one block. (In the next one, the kernel may have given
-//!   the number of a namespace that has ended to a new one.) A run of spaces stands for any.
+//!   the number of a namespace that has ended to a new one.) A run of spaces stands for any, and
+//!   for tabs.
 //! - `console,second` is another terminal on the same laptop. A page begins with new ones.
 
 use std::collections::HashMap;
@@ -260,7 +261,7 @@ impl Numbers {
             pattern += &regex::escape(&page[end..token.start()]);
             pattern += match token.as_str() {
                 "…" => ".*?",
-                text if text.starts_with(' ') => " +",
+                text if text.starts_with(' ') => "[ \t]+",
                 number => {
                     names.push(number);
                     "([0-9]{4,})"
