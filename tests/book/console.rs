@@ -7,7 +7,7 @@
 //! - A number of four or more digits stands for a number: the same for the same on the whole
 //!   page, and another for another in one block. (In the next one, the kernel may have given
 //!   the number of a namespace that has ended to a new one.) A run of spaces stands for any, and
-//!   for tabs.
+//!   for tabs; a time such as 00:00:00 stands for any.
 //! - `console,second` is another terminal on the same laptop. A page begins with new ones.
 
 use std::collections::HashMap;
@@ -253,7 +253,7 @@ impl Numbers {
     }
 
     fn matching_line(&self, page: &str, seen: &str) -> Option<Self> {
-        let tokens = Regex::new(r"…|[0-9]{4,}| +").ok()?;
+        let tokens = Regex::new(r"…|[0-9]{4,}|[0-9]{2}:[0-9]{2}:[0-9]{2}| +").ok()?;
         let mut pattern = String::from("^");
         let mut names = Vec::new();
         let mut end = 0;
@@ -262,6 +262,7 @@ impl Numbers {
             pattern += match token.as_str() {
                 "…" => ".*?",
                 text if text.starts_with(' ') => "[ \t]+",
+                text if text.contains(':') => "[0-9]{2}:[0-9]{2}:[0-9]{2}",
                 number => {
                     names.push(number);
                     "([0-9]{4,})"
@@ -288,10 +289,12 @@ impl Numbers {
 
 /// A comparison that lets everything pass would make every page true.
 pub fn a_wrong_transcript_does_not_match() -> Result<()> {
-    let cases: [(&[&str], &[&str], bool); 9] = [
+    let cases: [(&[&str], &[&str], bool); 11] = [
         (&["128"], &["128"], true),
         (&["128"], &["129"], false),
         (&["a b"], &["a    b"], true),
+        (&["00:00:00 ps"], &["00:00:02 ps"], true),
+        (&["00:00:00 ps"], &["ps"], false),
         (&["pid 2601", "pid 2601"], &["pid 4711", "pid 4711"], true),
         (&["pid 2601", "pid 2601"], &["pid 4711", "pid 4712"], false),
         (&["pid 2601", "pid 2602"], &["pid 4711", "pid 4711"], false),

@@ -23,7 +23,7 @@ use crate::terminal::Terminal;
 use crate::machine_trial;
 
 /// How many times slower than here things are in an emulator, as far as somebody waits for them.
-const SLOWNESS: u64 = 2;
+const SLOWNESS: u64 = 4;
 
 /// What its shells are told first.
 const SET_UP: &str = "export TERM=dumb CARGO_TERM_QUIET=true";
