@@ -293,7 +293,7 @@ who_calls_sudo_owns_what_cargo_builds() {
 a_step_of_ours_has_learned_what_it_teaches() {
     real step04-child
     heard $'step02-exec     5 of 5   ✓\n' $'step03-uts      1 of 1   ✓\n' $'step04-child    1 of 1   ✓\n' \
-        $'step05-pid      0 of 1   ✗  numbers_its_processes_from_1\n' "named        not begun" \
+        $'step05-pid      0 of 2   ✗  numbers_its_processes_from_1 and 1 more\n' "named        not begun" \
         $'Read next: book/src/step05-pid.md\n' \
         "  CONTAINER=target/debug/step04-child cargo test -p step05-pid numbers_its_processes_from_1"
 }
