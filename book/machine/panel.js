@@ -4,7 +4,6 @@
 // Nothing is loaded before somebody asks for it, and nothing that is typed leaves the browser.
 // Each chapter is a page of its own, and a machine lives no longer than its page. So the first click puts the
 // chapter into a frame of this page, where its links and keys turn pages as ever, and the machine outside goes on.
-// (It could be saved when a page ends, for the next to load: but no browser waits until 60 MB are written.)
 (() => {
     if (window.frameElement?.id === 'machine-chapter') return; // its machine is outside
     const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /m;
@@ -43,7 +42,6 @@
         button('Try it here', 'Start a Linux machine', start),
         ' A Linux machine in this page, with the programs of this book in it. It is some 10 MB to load,'
         + ' runs in your browser, and nothing that you type leaves it.'));
-
     const say = (text = 'Escape twice leaves the terminal.') => {
         if (status.textContent !== text) status.textContent = text; // or a screen reader says it again
     };
@@ -55,7 +53,6 @@
         boxes[1].hidden = boxes[1].offsetWidth > 0; // on a narrow screen one is shown, the last that was asked for
         show(boxes[1].hidden ? 0 : 1);
     }
-    // The divider is dragged, or moved by the arrow keys.
     const sizeAt = ({ x, y }) => 1 - (panel.offsetLeft > 0 ? x / innerWidth : y / document.body.offsetHeight);
     const resize = size => document.body.style.setProperty('--machine-size', `clamp(15%, ${100 * size}%, 85%)`);
     const steps = { ArrowUp: 0.05, ArrowLeft: 0.05, ArrowDown: -0.05, ArrowRight: -0.05 };
@@ -110,12 +107,14 @@
         list = await answer.json();
         document.head.append(make('link', { rel: 'stylesheet', href: `${base}${list.folder}/xterm.css` }));
         let loaded = 0;
-        const count = size => {
-            progress.value = (loaded += size) / list.bytes;
+        const count = part => {
+            progress.value = (loaded += part.size ?? part.length) / list.bytes;
             say(`Loading … ${Math.round(loaded / 1e6)} of ${Math.round(list.bytes / 1e6)} MB`);
+            return part;
         };
         const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js'];
-        await Promise.all(['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count)));
+        const loads = ['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count));
+        await Promise.allSettled(loads).then(() => Promise.all(loads)); // what still loads speaks before an error does
         if (!frame.isConnected) panel.before(frame);
         for (const name of scripts) {
             const src = URL.createObjectURL(files[name]);
@@ -132,11 +131,12 @@
         await reset();
     }
     async function load(name, count) {
-        if (files[name]) return count(files[name].size);
+        if (files[name]) return count(files[name]);
         const answer = await fetch(`${base}${list.folder}/${name}`);
         if (!answer.ok) throw Error(`${name}: ${answer.status}`);
-        const counter = new TransformStream({ transform(part, out) { count(part.length); out.enqueue(part); } });
-        files[name] = await new Response(answer.body.pipeThrough(counter)).blob();
+        const parts = [];
+        for await (const part of answer.body) parts.push(count(part));
+        files[name] = new Blob(parts);
     }
 
     // --- The machine, and its terminals ----------------------------------------------------------------------------
