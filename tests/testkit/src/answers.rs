@@ -499,7 +499,7 @@ pub fn ends_while_it_unpacks(program: &Program) -> Result<()> {
     let image = program.host.folder.path().join("image");
     Layout::make(image, &[base(&program.rootfs)?], &json!({}))?;
     let before = program.host.snapshot()?;
-    let delay = "inject=fchownat,lchown:delay_enter=50000";
+    let delay = "inject=fchownat,lchown:delay_enter=500000";
     let strace = [
         "strace",
         "--quiet=all",
