@@ -16,7 +16,7 @@ use crate::check::{Promises, checks};
 use crate::patience::until;
 use crate::program::{Ended, Program, Running, STARTED};
 
-/// All lessons.
+/// All lessons but [`OF_ANSWERS`].
 pub const ALL: &[Promises] = &[
     (
         2..=8,
@@ -30,13 +30,7 @@ pub const ALL: &[Promises] = &[
     ),
     (3..=8, checks![keeps_a_new_hostname_inside]),
     (4..=8, checks![sets_the_hostname_before_the_command_starts]),
-    (
-        5..=8,
-        checks![
-            numbers_its_processes_from_1,
-            leaves_no_process_behind_after_sigkill,
-        ],
-    ),
+    (5..=8, checks![numbers_its_processes_from_1]),
     (
         6..=8,
         checks![
@@ -64,9 +58,9 @@ pub const ALL: &[Promises] = &[
     ),
 ];
 
-/// The lesson that makes a container dependable, too. An answer need not keep the others: it may
-/// have another hostname, or refuse the command what they try.
-pub const ASKED_OF_ANSWERS: &str = "leaves_no_process_behind_after_sigkill";
+/// The lesson that makes a container dependable, too: our answers are asked for it. They need
+/// not keep the others, since they may have another hostname, or refuse the command what it tries.
+pub const OF_ANSWERS: &[Promises] = &[(5..=8, checks![leaves_no_process_behind_after_sigkill])];
 
 fn executes_the_command(program: &Program) -> Result<()> {
     program

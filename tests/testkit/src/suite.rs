@@ -351,7 +351,11 @@ fn kept(step: &Step, all: &'static [Promises]) -> impl Iterator<Item = (u8, &'st
 
 /// What the step and the steps before it promise: `lesson::NAME` and `dependable::NAME`.
 fn about_a_step(step: &'static Step, program: &Path) -> Vec<Test> {
-    let all = [("lesson", lesson::ALL), ("dependable", dependable::ALL)];
+    let all = [
+        ("lesson", lesson::ALL),
+        ("lesson", lesson::OF_ANSWERS),
+        ("dependable", dependable::ALL),
+    ];
     let tests = all.into_iter().flat_map(|(kind, promises)| {
         kept(step, promises).map(move |(taught, check)| {
             let id = format!("{kind}::{}", check.name);
@@ -383,7 +387,8 @@ fn about_an_exercise(
             }));
         }
         // Not as lessons: who asks for these, by that word, asks for those of the steps.
-        let all = kept(step, lesson::ALL).chain(kept(step, dependable::ALL));
+        let lessons = kept(step, lesson::ALL).chain(kept(step, lesson::OF_ANSWERS));
+        let all = lessons.chain(kept(step, dependable::ALL));
         let all = all.filter(|(_, check)| !exercise.not_asked.contains(&check.name));
         questions
             .extend(all.map(|(_, check)| ask(format!("{prefix}::steps::{}", check.name), check)));
@@ -427,9 +432,7 @@ fn about_our_own(step: &'static Step) -> Vec<Test> {
         let answer = exercise.answer(program);
         tests.extend(about_an_exercise(step, &answer, exercise));
         if exercise.is_container && !exercise.is_project() {
-            let lessons = kept(step, lesson::ALL);
-            let lessons = lessons.filter(|(_, check)| check.name == lesson::ASKED_OF_ANSWERS);
-            let promises = lessons.chain(kept(step, dependable::ALL));
+            let promises = kept(step, lesson::OF_ANSWERS).chain(kept(step, dependable::ALL));
             let promises = promises.filter(|(_, check)| !exercise.not_asked.contains(&check.name));
             tests.extend(promises.map(|(_, check)| {
                 let id = format!("answer::{name}::{}", check.name);
