@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         rules::chapters_are_one_sitting,
         rules::paragraphs_are_short,
         rules::the_address_is_one,
+        rules::the_version_is_one,
         rules::a_reader_sees_the_same_prompts,
         rules::mdbook_builds_without_a_warning takes ["mdbook"],
         rules::links_are_alive takes ["mdbook", "lychee"],

@@ -174,6 +174,28 @@ pub fn the_address_is_one() -> Result<()> {
     Ok(())
 }
 
+/// All packages have one version, the newest of the changelog, which has its date.
+pub fn the_version_is_one() -> Result<()> {
+    let changelog = read(&top().join("CHANGELOG.md"))?;
+    let newest = Regex::new(r"(?m)^## (\S+) \(\d{4}-\d\d-\d\d\)$")?;
+    let newest = newest.captures(&changelog).context("find a version")?;
+    let lock = read(&top().join("Cargo.lock"))?;
+    // What comes from elsewhere says from where.
+    let ours = Regex::new(r#"(?m)^name = "(.*)"\nversion = "(.*)"\n(dependencies|\n)"#)?;
+    let mut count = 0;
+    for found in ours.captures_iter(&lock) {
+        let [name, version] = [&found[1], &found[2]];
+        ensure!(
+            *version == newest[1],
+            "{name} is {version}, and the changelog's newest version {}",
+            &newest[1]
+        );
+        count += 1;
+    }
+    ensure!(count > 20, "there are only {count} packages");
+    Ok(())
+}
+
 /// Builds the book in a folder of its own, in no more time than a reader would wait.
 fn build(folder: &Path) -> Result<()> {
     let mut mdbook = Command::new("mdbook");
