@@ -48,7 +48,7 @@
 
     function copyable(typed) {
         typed.classList.add('typed', 'command');
-        typed.title = 'Click to copy';
+        typed.title = told('Click to copy');
         typed.addEventListener('click', () => {
             // Whoever selects a part of the line wants that part.
             if (!getSelection().isCollapsed || !navigator.clipboard) return;

@@ -8,13 +8,12 @@
     if (window.frameElement?.id === 'machine-chapter') return; // its machine is outside
     const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /m;
     if (!prompts.test(document.querySelector('main').textContent)) return;
-    const base = new URL(`${path_to_root}machine/`, location.href).href;
-    const terminals = [];
-    const files = {}; // for another try and a fresh machine: blobs, which are not in the memory of the page
+    const base = new URL(`${path_to_root}${rootOfAll}machine/`, location.href).href; // one for both languages
+    const terminals = [], files = {}; // the files are for another try and a fresh machine: blobs, not in memory
     let starting, list, emulator, typing;
     // --- The panel -------------------------------------------------------------------------------------------------
     function make(tag, properties, ...children) {
-        const element = Object.assign(document.createElement(tag), properties);
+        const element = tell(Object.assign(document.createElement(tag), properties));
         element.append(...children);
         return element;
     }
@@ -40,14 +39,14 @@
     for (const kind of ['keydown', 'keypress', 'keyup']) panel.addEventListener(kind, event => event.stopPropagation());
     document.querySelector('main h1:not(:has(+ p)), main h1 + p').after(make('p', { className: 'machine-note' },
         button('Try it here', 'Start a Linux machine', start),
-        ' A Linux machine in this page, with the programs of this book in it. It is some 10 MB to load,'
-        + ' runs in your browser, and nothing that you type leaves it.'));
-    const say = (text = 'Escape twice leaves the terminal.') => {
+        told(' A Linux machine in this page, with the programs of this book in it. It is some 10 MB to load,'
+            + ' runs in your browser, and nothing that you type leaves it.')));
+    const say = (text = told('Escape twice leaves the terminal.')) => {
         if (status.textContent !== text) status.textContent = text; // or a screen reader says it again
     };
     function hideOrShow() {
-        hide.textContent = panel.classList.toggle('machine-hidden') ? 'Show' : 'Hide';
-        if (hide.textContent === 'Hide') show(panel.dataset.port);
+        if (!panel.classList.toggle('machine-hidden')) return show(panel.dataset.port);
+        hide.textContent = told('Show');
     }
     function showSecond() {
         boxes[1].hidden = boxes[1].offsetWidth > 0; // on a narrow screen one is shown, the last that was asked for
@@ -91,10 +90,10 @@
             starting = null;
             panel.classList.add('machine-failed');
             again.hidden = error.isLasting;
-            say(error.isLasting ? error.message : `The machine is not loaded (${error.message}).`);
+            say(error.isLasting ? error.message : told('The machine is not loaded ({}).', error.message));
         });
     }
-    const refuse = message => { throw Object.assign(Error(message), { isLasting: true }); };
+    const refuse = message => { throw Object.assign(Error(told(message)), { isLasting: true }); };
     async function begin() {
         document.body.append(panel);
         panel.classList.remove('machine-failed');
@@ -109,7 +108,7 @@
         let loaded = 0;
         const count = part => {
             progress.value = (loaded += part.size ?? part.length) / list.bytes;
-            say(`Loading … ${Math.round(loaded / 1e6)} of ${Math.round(list.bytes / 1e6)} MB`);
+            say(told('Loading … {} of {} MB', Math.round(loaded / 1e6), Math.round(list.bytes / 1e6)));
             return part;
         };
         const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js'];
@@ -154,7 +153,7 @@
     document.addEventListener('visibilitychange', () => emulator && wake());
     async function reset() {
         typing = null;
-        say('Starting …');
+        say(told('Starting …'));
         await emulator.stop();
         await emulator.restore_state(await files['state.zst'].arrayBuffer());
         await wake();
@@ -203,7 +202,7 @@
         panel.classList.remove('machine-hidden');
         panel.dataset.port = port;
         boxes[port].hidden = false;
-        hide.textContent = 'Hide';
+        hide.textContent = told('Hide');
         second.ariaPressed = !boxes[1].hidden;
         if (!matchMedia('(pointer: coarse)').matches) terminals[port].term.focus(); // or a phone's keyboard comes up
     }
@@ -226,11 +225,11 @@
         show(port);
         for (const line of code.textContent.split('\n')) {
             const [prompt] = line.match(prompts) ?? [];
-            if (line === '^C') task = 'Now press Ctrl-C.';
+            if (line === '^C') task = told('Now press Ctrl-C.');
             if (!prompt) continue;
             for (let i = 0; !isAt(prompt.trim(), terminals[port]); i++) {
                 if (typing !== mine) return say();
-                if (task || i > 100) say(task ?? `Waiting for the prompt ${prompt}…`);
+                if (task || i > 100) say(task ?? told('Waiting for the prompt {}…', prompt));
                 await new Promise(done => setTimeout(done, 50));
             }
             send(port, `${line.slice(prompt.length)}\r`);
@@ -244,7 +243,8 @@
         const why = /^[#$] /.test(code.textContent) ? 'it takes what only your machine has' : found?.[1];
         if (!why && !typed.length) return;
         const key = button('Type this', 'Type this into the machine in this page', () => type(code));
-        code.parentElement.after(make('p', { className: 'machine-type' }, why ? `Not in this machine: ${why}.` : key));
+        const what = why ? told('Not in this machine: {}.', told(why)) : key;
+        code.parentElement.after(make('p', { className: 'machine-type' }, what));
     }
     window.machine = { terminals, get emulator() { return emulator; } }; // for the tests
 })();

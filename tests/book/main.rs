@@ -1,6 +1,7 @@
 //! The book tells the truth: what it shows of code, differences and terminals is what
 //! there is. `BOOK=write cargo test -p book` writes anew what is not.
 
+mod chinese;
 mod console;
 mod exercises;
 mod laptop;
@@ -63,7 +64,9 @@ fn main() -> ExitCode {
         rules::the_version_is_one,
         rules::a_reader_sees_the_same_prompts,
         rules::mdbook_builds_without_a_warning takes ["mdbook"],
-        rules::links_are_alive takes ["mdbook", "lychee"],
+        rules::links_are_alive takes ["mdbook", "mdbook-gettext", "lychee"],
+        chinese::each_translation_has_the_links_of_its_text,
+        chinese::each_term_has_one_form,
         machine::every_exception_is_needed,
     ];
     match pages() {
