@@ -1,7 +1,7 @@
 'use strict';
 
-// The book in two languages. po/zh-Hans.po has the text of its Chinese pages, and here is what mdBook, panel.js and
-// transcripts.js say by themselves.
+// The book in two languages. po/zh-Hans.po has the text of its Chinese pages, and here is what mdBook, panel.js,
+// play.js and transcripts.js say by themselves.
 
 const isChinese = document.documentElement.lang === 'zh-Hans';
 window.rootOfAll = isChinese ? '../' : '';
@@ -52,6 +52,9 @@ const chinese = {
     'this answer takes libraries that are not built for the machine': '这个答案用到的库没有为这台机器构建',
     'it has no ip and no ping': '机器里没有 ip 和 ping',
     'it takes umoci, a program in Go of 15 MB': '它需要 umoci，一个 15 MB 的 Go 程序',
+    // recordings/play.js
+    'Play': '播放',
+    'Show the text': '显示文字',
     // mdBook
     'Table of contents': '目录',
     'Toggle Table of Contents': '显示或隐藏目录',

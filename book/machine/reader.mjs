@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import puppeteer from "puppeteer-core";
 
-// A plain server of files: no ranges, no compression. In /absent/ there is no machine, and in /broken/ the
+// A plain server of files: no ranges, no compression. In /absent/ there are no machine and no recordings, and in /broken/ the
 // download of its state breaks off, once.
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 export async function serve(book) {
@@ -15,7 +15,7 @@ export async function serve(book) {
         const [, kind, path] = /^\/(\w+)\/([^?]*)/.exec(url) ?? [];
         requests.push(path);
         try {
-            if (kind === "absent" && path === "machine/machine.json") throw Error("absent");
+            if (kind === "absent" && /^(machine\/machine.json|recordings\/.*cast)$/.test(path)) throw Error("absent");
             const body = await readFile(join(book, path));
             answer.writeHead(200, {
                 "content-type": types[extname(path)] ?? "application/octet-stream",

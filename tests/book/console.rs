@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use regex::{Captures, Regex};
 
+use crate::recording::Recording;
 use crate::terminal::{Screen, Terminal};
 
 /// A `console` block of a page.
@@ -126,12 +127,16 @@ impl Turn<'_> {
 }
 
 /// Plays all blocks of a page, and returns what each should say: what it says, where that
-/// is what happened, and else what happened.
-pub fn play(mut terminals: [Terminal; 2], blocks: &[&Block]) -> Result<Vec<Vec<String>>> {
+/// is what happened, and else what happened. With it comes what was recorded of the first.
+pub fn play(
+    mut terminals: [Terminal; 2],
+    blocks: &[&Block],
+) -> Result<(Vec<Vec<String>>, Option<Recording>)> {
     // How many lines of each screen a page has accounted for; all, after a `…`.
     let mut counts = [usize::MAX; 2];
     let mut numbers = Numbers::default();
     let mut played = Vec::new();
+    let mut recording = None;
     for (index, block) in blocks.iter().enumerate() {
         let terminal = &mut terminals[usize::from(block.is_second)];
         let count = &mut counts[usize::from(block.is_second)];
@@ -164,8 +169,9 @@ pub fn play(mut terminals: [Terminal; 2], blocks: &[&Block]) -> Result<Vec<Vec<S
             }
         }
         played.push(lines);
+        recording = recording.or(terminal.recorded());
     }
-    Ok(played)
+    Ok((played, recording))
 }
 
 /// What a program that ran on has shown since, when its shell asks for the next command.
@@ -228,6 +234,11 @@ fn take_turn(
         }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Do these lines of a page, with all that is typed, match those of a terminal?
+pub fn matches(page: &[String], seen: &[String]) -> bool {
+    Numbers::default().matching(page, seen).is_some()
 }
 
 /// Which number that was seen each number of a page stands for, and, in one block, the other
@@ -304,9 +315,8 @@ pub fn a_wrong_transcript_does_not_match() -> Result<()> {
     ];
     let owned = |lines: &[&str]| lines.iter().map(|line| (*line).into()).collect::<Vec<_>>();
     for (page, seen, matches) in cases {
-        let found = Numbers::default().matching(&owned(page), &owned(seen));
         ensure!(
-            found.is_some() == matches,
+            self::matches(&owned(page), &owned(seen)) == matches,
             "{page:?} on a page and {seen:?} in the terminal: expected {matches}"
         );
     }

@@ -177,7 +177,7 @@ pub fn transcript(page: &Page) -> Option<Trial> {
         }
         let machine = Machine::start()?;
         let terminals = [machine.open_terminal(0)?, machine.open_terminal(1)?];
-        let played = console::play(terminals, &blocks)?;
+        let (played, _) = console::play(terminals, &blocks)?;
         let mut all: Vec<_> = zip(blocks, played).collect();
         all.extend(
             left_out

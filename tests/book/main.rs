@@ -8,6 +8,7 @@ mod laptop;
 mod leaks_picture;
 mod machine;
 mod pictures;
+mod recording;
 mod rules;
 mod sources;
 mod terminal;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         chinese::each_translation_has_the_links_of_its_text,
         chinese::each_term_has_one_form,
         machine::every_exception_is_needed,
+        recording::recordings_are_of_pages,
     ];
     match pages() {
         Ok(pages) => {
@@ -76,9 +78,13 @@ fn main() -> ExitCode {
                 "machine_is_of_these_sources",
                 machine::is_of_these_sources,
             ));
-            trials.extend(pages.into_iter().filter_map(transcript));
+            trials.extend(pages.into_iter().filter_map(|page| transcript(page, &[])));
         }
         Err(error) => trials.push(trial("pages", &[], move || Err(error))),
+    }
+    match sources::readme() {
+        Ok(page) => trials.extend(transcript(page, &["termtosvg-ng"])),
+        Err(error) => trials.push(trial("page::README", &[], move || Err(error))),
     }
     // Then somebody asks about a program of theirs, which says nothing about the book.
     if env::var_os("CONTAINER").is_some() {
@@ -144,7 +150,7 @@ fn differences_are_fresh() -> Result<()> {
     Ok(())
 }
 
-/// Each chapter shows its picture.
+/// Each chapter shows its picture, and README those that are left.
 fn pictures_are_fresh() -> Result<()> {
     let included = included(".svg")?;
     for (name, picture) in pictures::all(&read(&top().join("book/drawing.svg"))?)? {
@@ -164,7 +170,7 @@ fn expect_shown(included: &[PathBuf], name: String, text: &str) -> Result<()> {
 /// The generated files with this ending that pages include. No other may be there.
 fn included(ending: &str) -> Result<Vec<PathBuf>> {
     let mut included = Vec::new();
-    for page in pages()? {
+    for page in pages()?.into_iter().chain([sources::readme()?]) {
         included.extend(page.includes()?);
     }
     for path in files(&generated(), ending)? {
@@ -191,15 +197,15 @@ fn leaks_picture_is_fresh() -> Result<()> {
     expect_fresh(&generated().join("pictures/leaks.svg"), &picture)
 }
 
-/// The test that a page's transcripts are true, if it has any.
-fn transcript(page: Page) -> Option<Trial> {
+/// The test that a page's transcripts are true, if it has any, and its recording, if it has one.
+fn transcript(page: Page, tools: &[&str]) -> Option<Trial> {
     let Page { name, path, text } = page;
     let blocks = console::blocks(&text);
     if blocks.is_empty() {
         return None;
     }
-    let title = format!("page::{}", name.trim_end_matches(".md"));
-    Some(trial(&title, &[], move || {
+    let title = name.trim_end_matches(".md").to_owned();
+    Some(trial(&format!("page::{title}"), tools, move || {
         // Namespaces are a thread's: with this one the laptop is gone, too.
         let play = thread::spawn(move || {
             provide_programs();
@@ -207,13 +213,24 @@ fn transcript(page: Page) -> Option<Trial> {
             // The first page shows how to make one.
             let rootfs = (name != "start.md").then_some(rootfs);
             let laptop = Laptop::enter(rootfs.as_deref())?;
-            let terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+            let mut terminals = [laptop.open_terminal()?, laptop.open_terminal()?];
+            if recording::is_of(name.trim_end_matches(".md")) {
+                terminals[0].record()?;
+            }
             let blocks: Vec<_> = blocks.iter().collect();
-            let played = console::play(terminals, &blocks).context(name)?;
-            Ok(console::rewrite(&text, &played))
+            let (played, recording) = console::play(terminals, &blocks).context(name)?;
+            Ok((console::rewrite(&text, &played), played, recording))
         });
         let panicked = |_| Err(anyhow!("the test itself panicked"));
-        expect_fresh(&path, &play.join().unwrap_or_else(panicked)?)
+        let (text, played, recording) = play.join().unwrap_or_else(panicked)?;
+        expect_fresh(&path, &text)?;
+        if let (Some(transcript), Some(recording)) = (played.first(), recording) {
+            recording::expect(&title, transcript, &recording)?;
+        }
+        if title == "README" {
+            recording::expect_picture()?;
+        }
+        Ok(())
     }))
 }
 

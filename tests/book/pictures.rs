@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use course::STEPS;
 use roxmltree::{Document, Node};
 
-/// Later than all steps: everything is there, and nothing new.
-const OVERVIEW: u8 = 9;
+/// Later than all steps: everything is there, and nothing new. The last is on a dark ground.
+const OVERVIEWS: [&str; 2] = ["overview", "overview-dark"];
+const LAST: u8 = 10;
 
 /// The size of letters, and the most of it that one of them is wide: DejaVu Sans Mono's are.
 const LETTER: f64 = 20.0;
@@ -16,10 +17,10 @@ const WIDTH: f64 = 0.602;
 
 /// All pictures, by name.
 pub fn all(drawing: &str) -> Result<Vec<(&'static str, String)>> {
-    let names = STEPS.into_iter().chain(["overview"]);
+    let names = STEPS.into_iter().chain(OVERVIEWS);
     let drawing = Document::parse(drawing).context("parse the drawing")?;
     words_fit(&drawing)?;
-    (1..=OVERVIEW)
+    (1..=LAST)
         .zip(names)
         .map(|(step, name)| Ok((name, cut(&drawing, step, name)?)))
         .collect()
@@ -66,18 +67,14 @@ fn cut(drawing: &Document, step: u8, name: &str) -> Result<String> {
 /// The steps in whose pictures a part of the drawing is.
 fn steps(part: Node) -> Result<RangeInclusive<u8>> {
     let Some(steps) = part.attribute("data-steps") else {
-        return Ok(0..=OVERVIEW);
+        return Ok(0..=LAST);
     };
     let (first, last) = steps.split_once('-').unwrap_or((steps, steps));
     let number = |text: &str| {
         text.parse()
             .with_context(|| format!("data-steps=\"{steps}\""))
     };
-    let last = if last.is_empty() {
-        OVERVIEW
-    } else {
-        number(last)?
-    };
+    let last = if last.is_empty() { LAST } else { number(last)? };
     Ok(number(first)?..=last)
 }
 

@@ -13,7 +13,7 @@ use testkit::patience::Patience;
 
 use crate::console;
 use crate::expect_fresh;
-use crate::sources::{Page, chapters, files, generated, page, pages, pages_in, read, top};
+use crate::sources::{Page, chapters, files, generated, page, pages, pages_in, read, readme, top};
 
 /// Fails with all that is wrong with the pages.
 fn expect_none(pages: Vec<Page>, wrong: impl Fn(&Page) -> Result<Option<String>>) -> Result<()> {
@@ -151,7 +151,7 @@ pub fn a_reader_sees_the_same_prompts() -> Result<()> {
     Ok(())
 }
 
-/// Cargo.toml says where the repository is, and so do others.
+/// Cargo.toml says where the repository is, and so do others; and README where the book is.
 pub fn the_address_is_one() -> Result<()> {
     let manifest = read(&top().join("Cargo.toml"))?;
     let address = Regex::new(r#"(?m)^repository = "(.*)"$"#)?;
@@ -171,7 +171,17 @@ pub fn the_address_is_one() -> Result<()> {
         );
         expect_fresh(&top().join(file), &place.replace_all(&text, &wanted))?;
     }
-    Ok(())
+    // And book.toml, where the book is.
+    let book = read(&top().join("book/book.toml"))?;
+    let book = Regex::new(r#"(?m)^site-url = "(.*)"$"#)?.captures(&book);
+    let wanted = format!("[the book]: {}", &book.context("find `site-url`")?[1]);
+    let place = Regex::new(r"(?m)^\[the book\]: .*$")?;
+    let readme = readme()?;
+    ensure!(
+        place.is_match(&readme.text),
+        "README does not say where the book is"
+    );
+    expect_fresh(&readme.path, &place.replace_all(&readme.text, &wanted))
 }
 
 /// All packages have one version, the newest of the changelog, which has its date.

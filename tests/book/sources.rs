@@ -63,6 +63,18 @@ pub fn pages_in(folder: &Path) -> Result<Vec<Page>> {
     pages.collect()
 }
 
+/// What a new reader reads first. It is no page of the book, but as true.
+pub fn readme() -> Result<Page> {
+    let name = "README.md";
+    let path = top().join(name);
+    let text = read(&path)?;
+    Ok(Page {
+        name: name.into(),
+        path,
+        text,
+    })
+}
+
 /// The page with a name.
 pub fn page(name: &str) -> Result<Page> {
     let mut pages = pages()?.into_iter();
@@ -79,9 +91,9 @@ pub fn chapters() -> Result<Vec<Page>> {
 }
 
 impl Page {
-    /// The files that it includes.
+    /// The files that it includes, or shows as pictures.
     pub fn includes(&self) -> Result<Vec<PathBuf>> {
-        let include = Regex::new(r"\{\{#include ([^}:]+)[^}]*\}\}")?;
+        let include = Regex::new(r#"(?:\{\{#include |src(?:set)?=")([^}:"]+)"#)?;
         let folder = self.path.parent().context("find the page's folder")?;
         let names = include.captures_iter(&self.text);
         Ok(names.map(|found| folder.join(&found[1]).clean()).collect())

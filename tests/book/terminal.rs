@@ -12,6 +12,11 @@ use rexpect::process::PtyProcess;
 use testkit::patience::scaled;
 
 use crate::console::{is_prompt, prompt_of};
+use crate::recording::Recording;
+
+/// How long somebody thinks who is watched, and how long a key takes.
+const THOUGHT: Duration = Duration::from_millis(700);
+const KEY: Duration = Duration::from_millis(45);
 
 /// A terminal with a shell in it.
 pub struct Terminal {
@@ -19,6 +24,8 @@ pub struct Terminal {
     /// What the terminal has shown since the last time somebody typed.
     shown: Vec<u8>,
     last: Instant,
+    /// What it shows and when, as long as somebody wants to know.
+    recording: Option<Recording>,
     /// How many times slower than this machine what runs there is.
     slowness: u64,
     /// The shell, if it is a process of this machine's. It ends with the terminal.
@@ -33,6 +40,37 @@ pub struct Screen {
     pub prompt: Option<String>,
     /// The prompt is the last thing there is.
     pub is_ready: bool,
+}
+
+impl Screen {
+    /// Reads what a terminal was sent.
+    pub fn of(shown: &[u8]) -> Self {
+        let mut text = String::from_utf8_lossy(shown).replace('\r', "");
+        // How bash announces, before it is told that the terminal is a dumb one, what is pasted.
+        for word in ["\x1b[?2004h", "\x1b[?2004l"] {
+            text = text.replace(word, "");
+        }
+        // A shell whose program has ended with 130 goes on in the line with the ^C.
+        let text = match text.strip_prefix("^C") {
+            Some(rest) if !rest.starts_with('\n') => format!("^C\n{rest}"),
+            _ => text,
+        };
+        let mut lines: Vec<String> = text
+            .split('\n')
+            .map(|line| line.trim_end().into())
+            .collect();
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        let is_ready = is_prompt(last);
+        let prompt = text.lines().rev().find_map(prompt_of).map(str::to_owned);
+        if is_ready || last.is_empty() {
+            lines.pop();
+        }
+        Self {
+            lines,
+            prompt,
+            is_ready,
+        }
+    }
 }
 
 impl Terminal {
@@ -55,6 +93,7 @@ impl Terminal {
             file,
             shown: Vec::new(),
             last: Instant::now(),
+            recording: None,
             slowness,
             _process: process,
         };
@@ -65,43 +104,41 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Types something, and forgets what was shown before.
+    /// Begins to record what it shows, with its prompt.
+    pub fn record(&mut self) -> Result<()> {
+        let prompt = self.screen()?.prompt.unwrap_or_default();
+        self.recording = Some(Recording::begin(&prompt));
+        Ok(())
+    }
+
+    /// What was recorded, if something was. From now on nothing is.
+    pub fn recorded(&mut self) -> Option<Recording> {
+        self.recording.take()
+    }
+
+    /// Types something, and forgets what was shown before. Where somebody watches, key by key.
     pub fn type_text(&mut self, text: &str) -> Result<()> {
         self.shown.clear();
         self.last = Instant::now();
-        self.file
-            .write_all(text.as_bytes())
-            .context("type into the terminal")
+        let is_watched = self.recording.is_some();
+        let length = if is_watched { 1 } else { text.len().max(1) };
+        thread::sleep(if is_watched { THOUGHT } else { Duration::ZERO });
+        for keys in text.as_bytes().chunks(length) {
+            self.file
+                .write_all(keys)
+                .context("type into the terminal")?;
+            if is_watched {
+                thread::sleep(KEY);
+                self.read()?;
+            }
+        }
+        Ok(())
     }
 
     /// What the terminal shows.
     pub fn screen(&mut self) -> Result<Screen> {
         self.read()?;
-        let mut text = String::from_utf8_lossy(&self.shown).replace('\r', "");
-        // How bash announces, before it is told that the terminal is a dumb one, what is pasted.
-        for word in ["\x1b[?2004h", "\x1b[?2004l"] {
-            text = text.replace(word, "");
-        }
-        // A shell whose program has ended with 130 goes on in the line with the ^C.
-        let text = match text.strip_prefix("^C") {
-            Some(rest) if !rest.starts_with('\n') => format!("^C\n{rest}"),
-            _ => text,
-        };
-        let mut lines: Vec<String> = text
-            .split('\n')
-            .map(|line| line.trim_end().into())
-            .collect();
-        let last = text.rsplit('\n').next().unwrap_or_default();
-        let is_ready = is_prompt(last);
-        let prompt = text.lines().rev().find_map(prompt_of).map(str::to_owned);
-        if is_ready || last.is_empty() {
-            lines.pop();
-        }
-        Ok(Screen {
-            lines,
-            prompt,
-            is_ready,
-        })
+        Ok(Screen::of(&self.shown))
     }
 
     /// Has nothing been shown for so many milliseconds?
@@ -136,6 +173,9 @@ impl Terminal {
                 Ok(0) => return Ok(()),
                 Ok(count) => {
                     self.shown.extend(&buffer[..count]);
+                    if let Some(recording) = &mut self.recording {
+                        recording.take(&buffer[..count]);
+                    }
                     self.last = Instant::now();
                 }
                 // The second is what a terminal says whose shell has ended.
