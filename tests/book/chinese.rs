@@ -19,7 +19,7 @@ fn translated() -> Result<Vec<(String, String)>> {
         let chinese = message.msgstr().context("a message with a plural")?;
         Ok((message.msgid().to_owned(), chinese.to_owned()))
     };
-    shown.map(|message| pair(message)).collect()
+    shown.map(pair).collect()
 }
 
 /// Links, anchors and code lead to the same places in both languages.
