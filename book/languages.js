@@ -74,11 +74,16 @@ const chinese = {
     'Keyboard shortcuts': '键盘快捷键',
 };
 window.told = (text, ...values) => ((isChinese && chinese[text]) || text).replace(/\{\}/g, () => values.shift());
-window.tell = element => {
+function tell(element) {
     for (const { name, value } of element.attributes) {
         if (/^(title|aria-label|placeholder)$/.test(name)) element.setAttribute(name, told(value));
     }
     if (element.textContent && !element.children.length) element.textContent = told(element.textContent.trim());
+    return element;
+}
+window.make = (tag, properties, ...children) => {
+    const element = tell(Object.assign(document.createElement(tag), properties));
+    element.append(...children);
     return element;
 };
 

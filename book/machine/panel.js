@@ -12,11 +12,6 @@
     const terminals = [], files = {}; // the files are for another try and a fresh machine: blobs, not in memory
     let starting, list, emulator, typing;
     // --- The panel -------------------------------------------------------------------------------------------------
-    function make(tag, properties, ...children) {
-        const element = tell(Object.assign(document.createElement(tag), properties));
-        element.append(...children);
-        return element;
-    }
     const button = (textContent, title, onclick) => make('button', { type: 'button', textContent, title, onclick });
     const box = ariaLabel => make('div', { className: 'machine-terminal', hidden: true, role: 'group', ariaLabel });
     const boxes = [box('terminal'), box('second terminal')];
@@ -29,7 +24,8 @@
     const buttons = make('div', { className: 'machine-buttons' }, interrupt, second,
         button('Start anew', 'Throw this machine away, and take a fresh one', reset), hide,
         make('a', { href: `${base}NOTICES.txt`, target: '_blank', textContent: 'Notices' }));
-    const divider = make('div', { className: 'machine-divider', role: 'separator', tabIndex: 0, ariaLabel: 'Size' });
+    const divider = make('div', { className: 'machine-divider', role: 'separator', tabIndex: 0, ariaLabel: 'Size',
+        ariaValueNow: 45 });
     const panel = make('section', { id: 'machine', className: 'machine-loading', ariaLabel: 'A Linux machine' },
         divider, make('div', { className: 'machine-bar' }, status, progress, again, buttons),
         make('div', { className: 'machine-terminals' }, ...boxes));
@@ -53,7 +49,10 @@
         show(boxes[1].hidden ? 0 : 1);
     }
     const sizeAt = ({ x, y }) => 1 - (panel.offsetLeft > 0 ? x / innerWidth : y / document.body.offsetHeight);
-    const resize = size => document.body.style.setProperty('--machine-size', `clamp(15%, ${100 * size}%, 85%)`);
+    function resize(size) {
+        divider.ariaValueNow = Math.round(100 * size);
+        document.body.style.setProperty('--machine-size', `clamp(15%, ${100 * size}%, 85%)`);
+    }
     const steps = { ArrowUp: 0.05, ArrowLeft: 0.05, ArrowDown: -0.05, ArrowRight: -0.05 };
     divider.onkeydown = ({ key }) => resize(sizeAt(panel.getBoundingClientRect()) + (steps[key] ?? 0));
     divider.onpointerdown = ({ pointerId }) => divider.setPointerCapture(pointerId);

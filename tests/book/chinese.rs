@@ -15,7 +15,7 @@ fn translated() -> Result<Vec<(String, String)>> {
     let shown = catalog
         .messages()
         .filter(|message| message.is_translated() && !message.is_fuzzy());
-    let pair = |message: &dyn MessageView| {
+    let pair = |message: &dyn MessageView| -> Result<_> {
         let chinese = message.msgstr().context("a message with a plural")?;
         Ok((message.msgid().to_owned(), chinese.to_owned()))
     };
