@@ -96,6 +96,14 @@ for (const [path, word] of [["step05-pid.html", "process"], ["zh-Hans/step05-pid
         await until("the sidebar", sidebar);
         await page.close();
     });
+    test(`the recording in ${path}`, async () => {
+        const page = await open(path);
+        await (await page.waitForSelector(".recording-button button")).click();
+        await page.waitForSelector(".recording .ap-control-bar");
+        await ask(page, "the recording");
+        await dark(page, "the recording");
+        await page.close();
+    });
     test(`the machine in ${path}`, async () => {
         const page = await open(path);
         await start(page);

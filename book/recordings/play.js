@@ -11,12 +11,12 @@
     if (!answer?.ok) return;
 
     const [play, show] = [told('Play'), told('Show the text')];
-    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
     const load = element => new Promise((onload, onerror) => document.head.append(Object.assign(element, { onload, onerror })));
     const button = make('button', { type: 'button', textContent: play, onclick: toggle });
-    const line = make('p', { className: 'recording-button' });
-    line.append(button);
-    transcript.after(line);
+    const line = make('p', { className: 'recording-button' }, button);
+    // The machine in the page puts a line of its own below a transcript.
+    const other = transcript.nextElementSibling;
+    (other?.matches('.machine-type') ? other : transcript).after(line);
 
     let loaded, screen, player;
     async function toggle() {
