@@ -90,7 +90,7 @@ window.make = (tag, properties, ...children) => {
 // The link to the other language leads to the same page, and to the same place in it. It is there in a book that
 // book/build has made.
 for (const link of document.querySelectorAll('.languages a')) {
-    const root = new URL(path_to_root, document.baseURI);
+    const root = new URL(path_to_root || '.', document.baseURI);
     const here = () => {
         const page = location.pathname.slice(root.pathname.length);
         link.href = new URL(`${isChinese ? '../' : 'zh-Hans/'}${page}${location.hash}`, root);
@@ -126,4 +126,10 @@ if (isChinese) {
         }
         return found.sort((one, other) => other.score - one.score);
     };
+    // An address that has a search in it may have been faster than this script: then search again.
+    const searchbar = document.getElementById('mdbook-searchbar');
+    for (const words of searchbar.value ? ['.', searchbar.value] : []) {
+        searchbar.value = words;
+        searchbar.dispatchEvent(new Event('keyup'));
+    }
 }

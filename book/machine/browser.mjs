@@ -316,6 +316,47 @@ test("on a phone", async () => {
     await page.close();
 });
 
+test("in two languages", { timeout: 600_000 }, async (t) => {
+    const page = await open("book/step05-pid.html#pid-1");
+    const follow = async (view) => (await view.$(".languages a")).click();
+    await t.test("a link leads to the same place in the other", async () => {
+        await Promise.all([page.waitForNavigation(), follow(page)]);
+        assert.equal(page.url(), `${origin}/book/zh-Hans/step05-pid.html#pid-1`);
+        assert.equal(await page.$eval("html", (html) => html.lang), "zh-Hans");
+        assert.match(await page.title(), /^第 5 步/);
+    });
+    await t.test("there is one machine for both, and it goes on when the language changes", async () => {
+        await start(page);
+        await enter(page, "clear; here=kept");
+        await typeThis(page, "readlink /proc/self");
+        await shows(page, /Running in child \[bash\] as 1\n(.*\n)*exit\nlaptop#$/);
+        assert(!requests.some((path) => /zh-Hans\/machine\/(?!panel)/.test(path)), "nothing is loaded twice");
+        await (await chapter(page).$("a.mobile-nav-chapters.next")).click();
+        await isAt(page, "zh-Hans/step06-chroot.html");
+        await follow(chapter(page));
+        await until("English", () => page.url() === `${origin}/book/step06-chroot.html`);
+        await isAt(page, "step06-chroot.html");
+        await until("its buttons", () => chapter(page).$(".machine-type button"));
+        await goTo(page, 0);
+        await enter(page, "clear; echo still $here");
+        await shows(page, /^still kept\nlaptop#$/);
+    });
+    await page.close();
+    await t.test("Chinese is searched for as it stands", async () => {
+        const page = await open("book/zh-Hans/step01-run.html?search=命名空间");
+        await until("results", () => page.$eval("#mdbook-searchresults", (list) => list.children.length > 5));
+        const results = await page.$$eval("#mdbook-searchresults li", (all) => all.map((one) => one.textContent));
+        assert(results.every((result) => result.includes("命名空间")), String(results));
+        await page.close();
+    });
+    await t.test("and pages that are opened as files have their links", async () => {
+        const page = await open(pathToFileURL(join(book, "zh-Hans/reference/troubleshooting.html")).href);
+        await Promise.all([page.waitForNavigation(), follow(page)]);
+        assert.equal(page.url(), pathToFileURL(join(book, "reference/troubleshooting.html")).href);
+        await page.close();
+    });
+});
+
 test("what goes wrong is said", async (t) => {
     await t.test("no machine in this copy", async () => {
         const page = await open("absent/step05-pid.html");
