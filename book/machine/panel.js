@@ -10,7 +10,7 @@
     if (!prompts.test(document.querySelector('main').textContent)) return;
     const base = new URL(`${path_to_root}${rootOfAll}machine/`, location.href).href; // one for both languages
     const terminals = [], files = {}; // the files are for another try and a fresh machine: blobs, not in memory
-    let starting, list, emulator, typing;
+    let starting, list, emulator, compiler, typing;
     // --- The panel -------------------------------------------------------------------------------------------------
     const button = (textContent, title, onclick) => make('button', { type: 'button', textContent, title, onclick });
     const box = ariaLabel => make('div', { className: 'machine-terminal', hidden: true, role: 'group', ariaLabel });
@@ -110,7 +110,7 @@
             say(told('Loading … {} of {} MB', Math.round(loaded / 1e6), Math.round(list.bytes / 1e6)));
             return part;
         };
-        const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js'];
+        const scripts = ['libv86.js', 'xterm.js', 'addon-fit.js', 'fzstd.js']; // v86 unpacks, too, but keeps the memory
         const loads = ['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count));
         await Promise.allSettled(loads).then(() => Promise.all(loads)); // what still loads speaks before an error does
         if (!frame.isConnected) panel.before(frame);
@@ -118,12 +118,13 @@
             const src = URL.createObjectURL(files[name]);
             await new Promise((onload, onerror) => document.head.append(make('script', { src, onload, onerror })));
         }
-        const wasm = await files['v86.wasm'].arrayBuffer();
+        const wasm = await WebAssembly.compile(await files['v86.wasm'].arrayBuffer());
         await new Promise((done, fail) => {
-            const wasm_fn = imports => WebAssembly.instantiate(wasm, imports).then(made => made.instance.exports, fail);
+            const wasm_fn = env => WebAssembly.instantiate(wasm, env).then(made => (compiler = made.exports), fail);
             emulator = new V86({ ...list.options, wasm_fn, autostart: false });
             emulator.add_listener('emulator-loaded', done);
         });
+        setInterval(() => compiler.jit_clear_cache_js(), 10_000); // what is compiled of each program adds up
         terminals.push(terminal(0), terminal(1));
         panel.classList.remove('machine-loading');
         await reset();
@@ -154,7 +155,7 @@
         typing = null;
         say(told('Starting …'));
         await emulator.stop();
-        await emulator.restore_state(await files['state.zst'].arrayBuffer());
+        await emulator.restore_state(fzstd.decompress(new Uint8Array(await files['state.zst'].arrayBuffer())));
         await wake();
         for (const port of [0, 1]) {
             terminals[port].term.reset();
@@ -218,8 +219,7 @@
     // Each line waits for its prompt, as a reader would, and what the reader has to do is left to him.
     async function type(code) {
         await starting;
-        const port = Number(code.classList.contains('second'));
-        const mine = typing = {};
+        const port = Number(code.classList.contains('second')), mine = typing = {};
         let task;
         show(port);
         for (const line of code.textContent.split('\n')) {
