@@ -17,8 +17,8 @@ use crate::sources::{files, generated, read, top};
 use crate::terminal::Screen;
 use crate::{expect_fresh, is_writing};
 
-/// As terminals are, but wider if a line is longer, and lower if that is enough.
-const WIDTH: usize = 80;
+/// Narrow, since a phone shows all of it, but wider if a line is longer; and lower if that is enough.
+const WIDTH: usize = 64;
 const HEIGHT: usize = 24;
 
 /// A player waits no longer than this, in seconds.
