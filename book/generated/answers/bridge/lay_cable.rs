@@ -10,7 +10,7 @@ pub fn lay_cable(&self, pid: u32, container: &Netlink) -> Result<Ipv4Addr> {
 
     let eth0 = container.number_of("eth0")?;
     // Who has sent something to an address knows the hardware that it belongs to, for
-    // some minutes. So it is the same again when the address is.
+    // half a minute or so. So it is the same again when the address is.
     let hardware = attribute(libc::IFLA_ADDRESS, &hardware_address(own));
     let request = [link(eth0, 0), hardware].concat();
     let given = container.change(libc::RTM_NEWLINK, 0, &request);
