@@ -174,8 +174,8 @@ pub fn the_address_is_one() -> Result<()> {
     // And book.toml, where the book is.
     let book = read(&top().join("book/book.toml"))?;
     let book = Regex::new(r#"(?m)^site-url = "(.*)"$"#)?.captures(&book);
-    let wanted = format!("[the book]: {}", &book.context("find `site-url`")?[1]);
-    let place = Regex::new(r"(?m)^\[the book\]: .*$")?;
+    let wanted = format!("${{1}}{}${{2}}", &book.context("find `site-url`")?[1]);
+    let place = Regex::new(r"(?m)^(\[the (?:Chinese )?book\]: ).*?(zh-Hans/)?$")?;
     let readme = readme()?;
     ensure!(
         place.is_match(&readme.text),
