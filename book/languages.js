@@ -105,6 +105,11 @@ if (isChinese) {
         if (!element.closest('main')) tell(element);
     }
 
+    // What is not translated is in English, as transcripts are: a voice that reads aloud wants to know.
+    for (const part of document.querySelectorAll('main :is(h1, h2, h3, p, li, td, th, pre, svg)')) {
+        if (!/\p{Script=Han}/u.test(part.textContent)) part.setAttribute('lang', 'en');
+    }
+
     // mdBook's search takes words that stand between blanks, and throws away all but Latin letters. For Chinese, look
     // for what was typed as it stands.
     const { Index } = window.elasticlunr ?? {};
