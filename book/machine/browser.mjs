@@ -286,6 +286,11 @@ test("a block leaves Ctrl-C to the reader, and waits for its prompt until he typ
     await enter(page, "PS1='laptop# '");
     await says(page, /Escape/);
     await shows(page, /PS1='laptop# '\nlaptop#$/);
+    // In a fresh machine, the prompt is at the top again.
+    await press(page, "Start anew");
+    await shows(page, /^laptop#$/);
+    await typeThis(page, "-- run sleep 100\n");
+    await says(page, /Now press Ctrl-C/);
     await page.close();
 });
 

@@ -159,6 +159,7 @@
         await wake();
         for (const port of [0, 1]) {
             terminals[port].term.reset();
+            terminals[port].entered = null;
             fit(port);
             send(port, '\f'); // its shell is there, and shows its prompt again
         }
