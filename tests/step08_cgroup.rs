@@ -67,7 +67,9 @@ fn main() -> ExitCode {
                     refuses_a_user_that_cannot_be,
                     refuses_what_an_option_cannot_mean,
                     does_not_blame_the_command,
-                    says_that_memory_is_short
+                    says_that_memory_is_short,
+                    runs_what_other_tools_make,
+                    ends_while_it_unpacks
                 ],
             ),
             (
@@ -121,14 +123,6 @@ fn main() -> ExitCode {
                 "bridge-new-hardware",
                 "bridge::reaches_who_has_an_old_address_now",
             ),
-            (
-                "detach-stays-in-its-session",
-                "detach::outlives_its_terminal",
-            ),
-            (
-                "detach-believes-a-pid-file",
-                "detach::is_not_deceived_by_pids_that_come_round_again",
-            ),
             ("seccomp-without-an-errno", "seccomp::refuses_mount"),
             (
                 "image-takes-any-digest",
@@ -142,6 +136,10 @@ fn main() -> ExitCode {
             (
                 "mydocker-cgroup-too-early",
                 "mydocker::has_a_cgroup_namespace",
+            ),
+            (
+                "mydocker-image-has-the-last-word",
+                "mydocker::hears_the_command_line_before_the_image",
             ),
         ],
     })

@@ -3,7 +3,7 @@
 //! What the steps and the other exercises add one by one, in one program, with a cgroup
 //! namespace too. Each part is a module; one that an answer has too is that answer's own, by a
 //! symbolic link if it is an earlier step's.
-//! Leaves out: images, networks, and a process that stays when the terminal is closed.
+//! Leaves out: a registry, and a process that stays when the terminal is closed.
 //!
 //! Read: namespaces(7), cgroups(7), capabilities(7), and `docker run --help`.
 
@@ -16,8 +16,12 @@ mod capabilities;
 #[path = "memory/cgroup.rs"]
 #[expect(dead_code, reason = "here `run` moves `child`, which so need not join")]
 mod cgroup;
+#[path = "image/config.rs"]
+mod config;
 #[path = "mydocker/dev.rs"]
 mod dev;
+#[path = "image/entry.rs"]
+mod entry;
 #[path = "seccomp/filter.rs"]
 mod filter;
 #[path = "mydocker/gate.rs"]
@@ -28,10 +32,14 @@ mod hierarchy;
 mod hostname;
 #[path = "mydocker/id.rs"]
 mod id;
+#[path = "mydocker/image.rs"]
+mod image;
 #[path = "mydocker/inherited.rs"]
 mod inherited;
 #[path = "mydocker/init.rs"]
 mod init;
+#[path = "image/layout.rs"]
+mod layout;
 #[path = "mydocker/limits.rs"]
 mod limits;
 #[path = "bridge/netlink.rs"]
@@ -54,6 +62,8 @@ mod rootless;
 mod sets;
 #[path = "mydocker/signals.rs"]
 mod signals;
+#[path = "image/unpack.rs"]
+mod unpack;
 #[path = "capabilities/user.rs"]
 mod user;
 #[path = "mydocker/volume.rs"]
@@ -73,8 +83,10 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::gate::Gate;
+use crate::layout::Image;
 use crate::netlink::Netlink;
 use crate::options::{Network, Options, USAGE};
+use crate::process::Start;
 
 fn main() -> ExitCode {
     ExitCode::from(status(start()))
@@ -184,10 +196,26 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     if options.network != Network::Host {
         network::bring_lo_up()?;
     }
+    root::make_mounts_private()?;
+    let image = options.image.as_deref().map(Image::open).transpose()?;
+    let unpacked = image
+        .as_ref()
+        .map(|image| image::mount_image(&image.layers));
+    if let Some(code @ 1..) = unpacked.transpose()? {
+        return Ok(code);
+    }
     change_mounts(options)?;
-    env::set_current_dir(&options.workdir)
-        .with_context(|| format!("change directory to {}", options.workdir.display()))?;
-    if let Some(user) = options.user {
+    let start = match image {
+        Some(image) => Start::in_image(options, &image.config)?,
+        None => Start::new(options),
+    };
+    execute(options, &start)
+}
+
+/// Takes away what the command is not to have, and executes it.
+fn execute(options: &Options, start: &Start) -> Result<u8> {
+    start.enter_folder()?;
+    if let Some(user) = start.user {
         user::expect_user(user)?;
     }
     // All that takes capabilities is done: mounts, names, interfaces.
@@ -198,12 +226,11 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     if options.seccomp {
         filter::refuse_system_calls()?;
     }
-    init::execute(&mut process::command(options), options.verbose)
+    init::execute(&mut process::command(start), options.verbose)
 }
 
 /// Gives us a root filesystem, and mounts in it what a container needs.
 fn change_mounts(options: &Options) -> Result<()> {
-    root::make_mounts_private()?;
     // By their names they are out of reach as soon as there is another root.
     let folders = volume::open_folders(&options.volumes)?;
     if options.host_root {
@@ -212,7 +239,7 @@ fn change_mounts(options: &Options) -> Result<()> {
         return volume::mount_volumes(&options.volumes, folders);
     }
     let dev = File::open("/dev").context("open the host's /dev")?;
-    let roots = root::enter_root(options.overlay)?;
+    let roots = root::enter_root(options)?;
     root::mount_proc()?;
     dev::mount_dev()?;
     dev::make_devices(dev)?;

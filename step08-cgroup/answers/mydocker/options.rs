@@ -19,14 +19,17 @@ use crate::volume::{self, Volume};
 pub const USAGE: &str = "\
 usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
        mydocker --action run [OPTIONS] [--] COMMAND [ARG...]
+       mydocker run [OPTIONS] --image PATH [--] [COMMAND [ARG...]]
 
   --name [NAME]     the hostname; without NAME, the first 12 characters of the ID
   --pid-file FILE   where to write the container's PID on the host, before it starts
   --env KEY=VALUE   one more variable in the environment
-  --workdir FOLDER  where the command starts, instead of /
-  --user UID[:GID]  who the command is, instead of root
+  --workdir FOLDER  where the command starts, instead of / or what the image says
+  --user UID[:GID]  who the command is, instead of root or whom the image says
   --rootless        with a user namespace, so that no root is needed
 
+  --image PATH      an OCI image layout, or what `docker save` has written. It says what the
+                    options do not; writes to it are thrown away at the end
   --overlay         writes to the root filesystem are thrown away at the end
   --host-root       no root filesystem: the host's files, with a /proc of its own
   --volume HOST:CONTAINER[:ro]
@@ -64,9 +67,10 @@ pub struct Options {
     pub name: Option<OsString>,
     pub pid_file: Option<PathBuf>,
     pub variables: Vec<(OsString, OsString)>,
-    pub workdir: PathBuf,
+    pub workdir: Option<PathBuf>,
     pub user: Option<User>,
     pub rootless: bool,
+    pub image: Option<PathBuf>,
     pub overlay: bool,
     pub host_root: bool,
     pub volumes: Vec<Volume>,
@@ -79,7 +83,7 @@ pub struct Options {
     pub added: capabilities::Set,
     pub seccomp: bool,
     pub verbose: bool,
-    /// The command and its arguments: one word at least.
+    /// The command and its arguments: one word at least, unless there is an image.
     pub command: Vec<OsString>,
 }
 
@@ -104,8 +108,14 @@ impl Options {
 
     /// Refuses what cannot go together.
     fn check(self) -> Result<Self> {
-        if self.command.is_empty() {
+        if self.command.is_empty() && self.image.is_none() {
             bail!("expected `run` and a command");
+        }
+        if self.image.is_some() && self.host_root {
+            bail!("--image brings a root filesystem, and --host-root does without");
+        }
+        if self.image.is_some() && self.rootless {
+            bail!("the files of an image are many users', and with --rootless there is one");
         }
         if self.overlay && self.host_root {
             bail!("--overlay is for a root filesystem, and --host-root does without");
@@ -131,18 +141,16 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Options> {
 }
 
 fn read(words: &mut Parser) -> Result<Options> {
-    let mut options = Options {
-        workdir: "/".into(),
-        ..Options::default()
-    };
+    let mut options = Options::default();
     while let Some(word) = words.next()? {
         match word {
             Long("name") => options.name = Some(name(words)?),
             Long("pid-file") => options.pid_file = Some(path(words)?),
             Long("env") => options.variables.push(variable(&words.value()?)?),
-            Long("workdir") => options.workdir = path(words)?,
+            Long("workdir") => options.workdir = Some(path(words)?),
             Long("user") => options.user = Some(read_user(&words.value()?)?),
             Long("rootless") => options.rootless = true,
+            Long("image") => options.image = Some(path(words)?),
             Long("overlay") => options.overlay = true,
             Long("host-root") => options.host_root = true,
             Long("volume") => {
@@ -187,7 +195,7 @@ fn path(words: &mut Parser) -> Result<PathBuf> {
     let path = words.value()?;
     ensure!(
         !path.is_empty(),
-        "expected a path after --pid-file or --workdir"
+        "expected a path after --pid-file, --workdir or --image"
     );
     Ok(path.into())
 }

@@ -3,9 +3,10 @@
 //! Read: clone(2), fifo(7), environ(7).
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -14,8 +15,10 @@ use nix::sched::{CloneCb, CloneFlags, clone};
 use nix::sys::signal::SigSet;
 use nix::unistd::Pid;
 
+use crate::config::Config;
 use crate::options::Options;
 use crate::signals;
+use crate::user::User;
 
 /// What a refusal is about: EPERM, or ENOSPC at a limit.
 pub const MAKE_NAMESPACES: &str = "make namespaces (takes root or --rootless, and room in \
@@ -59,21 +62,72 @@ pub fn write_pid(pid: Pid, file: &Path) -> Result<()> {
     signals::block_signals()
 }
 
+/// What is executed, where, as whom, and with which variables: what the command line says of it,
+/// and else the image.
+pub struct Start {
+    argv: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
+    folder: PathBuf,
+    /// Without one it is root, who we are.
+    pub user: Option<User>,
+}
+
+impl Start {
+    pub fn new(options: &Options) -> Self {
+        Self {
+            argv: options.command.clone(),
+            variables: options.variables.clone(),
+            folder: options.workdir.clone().unwrap_or_else(|| "/".into()),
+            user: options.user,
+        }
+    }
+
+    /// With the image as our root, where its users have names.
+    pub fn in_image(options: &Options, config: &Config) -> Result<Self> {
+        let mut home = "/root".to_owned();
+        let mut user = options.user;
+        if user.is_none() {
+            let own = config.user()?;
+            home = own.home;
+            user = Some((own.uid, own.gid)).filter(|user| *user != (0, 0));
+        }
+        if options.workdir.is_none() {
+            let folder = &config.working_dir;
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
+        let mut variables = config.variables(&home);
+        variables.extend(options.variables.iter().cloned());
+        let folder = options.workdir.as_ref().unwrap_or(&config.working_dir);
+        Ok(Self {
+            argv: config.argv(&options.command)?,
+            variables,
+            folder: folder.clone(),
+            user,
+        })
+    }
+
+    /// Goes where the command starts.
+    pub fn enter_folder(&self) -> Result<()> {
+        env::set_current_dir(&self.folder)
+            .with_context(|| format!("change directory to {}", self.folder.display()))
+    }
+}
+
 /// The command, with an environment of its own.
 ///
 /// For another user, `Command` calls setgid(2), setgroups(2) with no group, and last
 /// setuid(2), after which it could not do the others. We ourselves stay root: a new user
 /// would also lose what `set_pdeathsig` has asked for.
-pub fn command(options: &Options) -> Command {
-    let mut command = Command::new(&options.command[0]);
+pub fn command(start: &Start) -> Command {
+    let mut command = Command::new(&start.argv[0]);
     command
-        .args(&options.command[1..])
+        .args(&start.argv[1..])
         .env_clear()
         .env("PATH", PATH)
         .env("HOME", "/root")
         .env("TERM", env::var_os("TERM").unwrap_or_else(|| "dumb".into()))
-        .envs(options.variables.iter().cloned());
-    if let Some((uid, gid)) = options.user {
+        .envs(start.variables.iter().cloned());
+    if let Some((uid, gid)) = start.user {
         command.uid(uid).gid(gid);
     }
     command

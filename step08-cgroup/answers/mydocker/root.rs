@@ -13,6 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chroot, fchdir, pivot_root};
 
 use crate::dev::expect_no_link;
+use crate::options::Options;
 use crate::overlay;
 
 /// Stops our mounts from reaching the host.
@@ -35,30 +36,37 @@ pub struct Roots {
     new: OwnedFd,
 }
 
-/// Makes the root filesystem, or an overlay of it, a mount and our `/`: for the set-up by
-/// chroot(2).
+/// Makes the root filesystem, an overlay of it, or the image our `/`, which is a mount: for the
+/// set-up by chroot(2).
 ///
 /// Names then lead where they lead for the command, and `..` in a link never out. After
 /// pivot_root(2) the old root would lie on top of the new one, and `..` lead there.
-pub fn enter_root(overlay: bool) -> Result<Roots> {
-    let is_first = overlay::is_in_the_first_user_namespace()?;
+pub fn enter_root(options: &Options) -> Result<Roots> {
     let old = open("/", PLACE, Mode::empty()).context("open the old root")?;
+    // An image lies on our `/` already.
+    if options.image.is_none() {
+        mount_root(options.overlay)?;
+    }
+    overlay::enter_top()?;
+    chroot(".").context("chroot to the new root")?;
+    let new = open("/", PLACE, Mode::empty()).context("open the new root")?;
+    Ok(Roots { old, new })
+}
+
+/// Makes the folder `ROOTFS`, or an overlay of it, a mount.
+fn mount_root(overlay: bool) -> Result<()> {
+    let is_first = overlay::is_in_the_first_user_namespace()?;
     let root = env::var_os("ROOTFS").unwrap_or_else(|| "rootfs".into());
     chroot(root.as_os_str()).with_context(|| {
         let root = root.to_string_lossy();
         format!("chroot to {root} (make one with `cargo run --bin rootfs`, or name one in ROOTFS)")
     })?;
     if overlay {
-        overlay::mount_overlay(is_first)?;
-    } else {
-        // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
-        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-        mount(Some("/"), "/", None::<&str>, flags, None::<&str>).context("bind the new root")?;
+        return overlay::mount_overlay(is_first);
     }
-    overlay::enter_top()?;
-    chroot(".").context("chroot to the new root")?;
-    let new = open("/", PLACE, Mode::empty()).context("open the new root")?;
-    Ok(Roots { old, new })
+    // pivot_root(2) swaps two mounts, and a folder is none: bound to itself it becomes one.
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some("/"), "/", None::<&str>, flags, None::<&str>).context("bind the new root")
 }
 
 /// Makes the new root the root of all mounts, and lets go of the old one and of all that the

@@ -67,12 +67,13 @@ pub const EXERCISES: &[Exercise] = &[
     more(8, "seccomp", "★★★", 45)
         .part(&["--seccomp"])
         .not_asked(&["lets_setuid_programs_work"]),
-    more(8, "image", "★★★", 90).takes_crates(),
+    more(8, "image", "★★★", 90).takes_crates().part(&[]),
     more(8, "pull", "★★", 60).takes_crates().is_no_container(),
     more(8, "bridge", "★★★", 75).part(&["--network", "bridge"]),
-    more(8, "detach", "★★★", 75),
     // It does what `clean-env` does, also where nobody asks for it.
-    more(8, PROJECT, "★★★★", 120).not_asked(&["leaves_the_environment_to_the_caller"]),
+    more(8, PROJECT, "★★★★", 150)
+        .takes_crates()
+        .not_asked(&["leaves_the_environment_to_the_caller"]),
 ];
 
 /// The exercise that puts the others together, and takes longest.

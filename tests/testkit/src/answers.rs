@@ -499,6 +499,7 @@ pub fn ends_while_it_unpacks(program: &Program) -> Result<()> {
     let image = program.host.folder.path().join("image");
     Layout::make(image, &[base(&program.rootfs)?], &json!({}))?;
     let before = program.host.snapshot()?;
+    let ours = process::pids("self")?.len();
     let delay = "inject=fchownat,lchown:delay_enter=500000";
     let strace = [
         "strace",
@@ -513,7 +514,9 @@ pub fn ends_while_it_unpacks(program: &Program) -> Result<()> {
         let call = program.run_with(&["--image", "image"], EXECUTED);
         let mut running = call.with_prefix(&strace).start()?;
         let filler = running.wait_until("a process that unpacks", |_| {
-            let is_it = |pid: &i32| process::argv(pid).get(1).is_some_and(|word| word == "fill");
+            // Whoever unpacks is the container's second process.
+            let is_it =
+                |pid: &i32| process::pids(*pid).is_ok_and(|pids| pids.get(ours) == Some(&2));
             Ok(program.host.processes().into_iter().find(is_it))
         })?;
         thread::sleep(scaled(300));

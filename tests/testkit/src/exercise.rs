@@ -8,7 +8,6 @@ mod bridge;
 mod capabilities;
 mod clean_env;
 mod clone;
-mod detach;
 mod dev;
 mod enter;
 mod escape;
@@ -61,7 +60,6 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "image" => image::CHECKS,
         "pull" => pull::CHECKS,
         "bridge" => bridge::CHECKS,
-        "detach" => detach::CHECKS,
         "mydocker" => mydocker::CHECKS,
         name => panic!("{name} has no checks"),
     }

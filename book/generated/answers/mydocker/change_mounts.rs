@@ -1,6 +1,5 @@
 /// Gives us a root filesystem, and mounts in it what a container needs.
 fn change_mounts(options: &Options) -> Result<()> {
-    root::make_mounts_private()?;
     // By their names they are out of reach as soon as there is another root.
     let folders = volume::open_folders(&options.volumes)?;
     if options.host_root {
@@ -9,7 +8,7 @@ fn change_mounts(options: &Options) -> Result<()> {
         return volume::mount_volumes(&options.volumes, folders);
     }
     let dev = File::open("/dev").context("open the host's /dev")?;
-    let roots = root::enter_root(options.overlay)?;
+    let roots = root::enter_root(options)?;
     root::mount_proc()?;
     dev::mount_dev()?;
     dev::make_devices(dev)?;

@@ -18,19 +18,18 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
     if options.network != Network::Host {
         network::bring_lo_up()?;
     }
+    root::make_mounts_private()?;
+    let image = options.image.as_deref().map(Image::open).transpose()?;
+    let unpacked = image
+        .as_ref()
+        .map(|image| image::mount_image(&image.layers));
+    if let Some(code @ 1..) = unpacked.transpose()? {
+        return Ok(code);
+    }
     change_mounts(options)?;
-    env::set_current_dir(&options.workdir)
-        .with_context(|| format!("change directory to {}", options.workdir.display()))?;
-    if let Some(user) = options.user {
-        user::expect_user(user)?;
-    }
-    // All that takes capabilities is done: mounts, names, interfaces.
-    if options.capabilities() != capabilities::ALL {
-        sets::drop_capabilities(options.capabilities())?;
-    }
-    // Last, since the filter refuses us too what we have done above.
-    if options.seccomp {
-        filter::refuse_system_calls()?;
-    }
-    init::execute(&mut process::command(options), options.verbose)
+    let start = match image {
+        Some(image) => Start::in_image(options, &image.config)?,
+        None => Start::new(options),
+    };
+    execute(options, &start)
 }

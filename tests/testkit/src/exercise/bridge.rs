@@ -43,7 +43,7 @@ pub const CHECKS: &[Check] = checks![
     leaves_no_interface_without_a_command,
 ];
 
-const PUBLISH: &[&str] = &["--publish", "8080:80", "--publish", "8081:81"];
+pub const PUBLISH: &[&str] = &["--publish", "8080:80", "--publish", "8081:81"];
 
 fn reaches_another_container(program: &Program) -> Result<()> {
     let (_one, one) = start(program, &[], "1050")?;
@@ -76,7 +76,15 @@ fn reaches_what_else_the_host_has(program: &Program) -> Result<()> {
 
 /// A megabyte there and back, by each: more than fits into what lies between.
 fn publishes_ports(program: &Program) -> Result<()> {
-    let (_running, cable) = start(program, PUBLISH, "1056")?;
+    publishes(program, PUBLISH, &["sleep", "1056"], "1056")
+}
+
+/// Fails unless what the words start, and sleeps so many seconds, is reached by both ports.
+pub fn publishes(program: &Program, options: &[&str], words: &[&str], seconds: &str) -> Result<()> {
+    expect_kernel_has("veth")?;
+    expect_kernel_has("bridge")?;
+    let _running = program.run_with(options, words).start()?;
+    let cable = Cable::find(program, seconds)?;
     for (port, inside) in [(8080, 80), (8081, 81)] {
         let listener = within(&cable.pid.to_string(), || {
             Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, inside))?)

@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = checks![
 ];
 
 /// Makes an image called `image`, with layers above one that has a shell.
-fn make(program: &Program, layers: Vec<Layer>, config: &Value) -> Result<Layout> {
+pub fn make(program: &Program, layers: Vec<Layer>, config: &Value) -> Result<Layout> {
     let layers = layers.into_iter().map(Layer::bytes);
     let layers = [base(&program.rootfs)].into_iter().chain(layers);
     let folder = program.host.folder.path().join("image");

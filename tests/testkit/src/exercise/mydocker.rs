@@ -4,10 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use crate::check::{Check, checks};
+use crate::exercise::bridge::{PUBLISH, publishes};
+use crate::exercise::image::make as make_image;
 use crate::exercise::named::id;
+use crate::exercise::overlay::{expect_files, files};
 use crate::exercise::volume::make_folder;
+use crate::layer::Layer;
 use crate::program::Program;
 
 /// What a right answer passes. All that the steps promise, and its parts, is asked too.
@@ -16,6 +21,9 @@ pub const CHECKS: &[Check] = checks![
     has_a_cgroup_namespace,
     does_all_of_it_at_once,
     keeps_a_link_that_goes_up_inside,
+    hears_the_command_line_before_the_image,
+    runs_an_image_with_all_of_it,
+    publishes_a_port_of_an_image,
     refuses_what_is_no_option,
 ];
 
@@ -108,6 +116,57 @@ fn keeps_a_link_that_goes_up_inside(program: &Program) -> Result<()> {
     Ok(())
 }
 
+/// The image says what the command line leaves open.
+fn hears_the_command_line_before_the_image(program: &Program) -> Result<()> {
+    let config = json!({
+        "Env": ["COLOUR=red", "SIZE=large"], "WorkingDir": "/nowhere", "User": "nobody-here",
+    });
+    make_image(program, vec![], &config)?;
+    let image = ["--image", "image"];
+    let ours = [
+        "--env",
+        "COLOUR=blue",
+        "--workdir",
+        "/root",
+        "--user",
+        "1000",
+    ];
+    let script = "echo $COLOUR $SIZE $(pwd) $(id -u)";
+    let call = program.run_with(&[&image[..], &ours].concat(), &["sh", "-c", script]);
+    call.end()?.exits(0)?.prints("blue large /root 1000")?;
+    Ok(())
+}
+
+fn runs_an_image_with_all_of_it(program: &Program) -> Result<()> {
+    make_folder(program, "folder")?;
+    let layer = Layer::new().file("note", "of the image\n")?;
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:1234:1234::/home/user:/bin/sh\n";
+    let layer = layer.file("etc/passwd", passwd)?;
+    let script = "echo $(id -u) $(pwd) $COLOUR $HOME";
+    let config = json!({
+        "Env": ["COLOUR=red"], "User": "user", "WorkingDir": "/made/anew",
+        "Cmd": ["sh", "-c", script],
+    });
+    let image = make_image(program, vec![layer], &config)?;
+    let before = files(&image.path(""))?;
+    let limits = ["--image", "image", "--cap-drop", "ALL", "--seccomp"];
+    let ended = program.run_with(&limits, &[]).end()?;
+    ended.exits(0)?.prints("1234 /made/anew red /home/user")?;
+    let options: Vec<&str> = [&["--image", "image"], OPTIONS].concat();
+    let script = "cat old /note && echo >/dev/null && echo \"all of it\"";
+    let ended = program.run_with(&options, &["sh", "-c", script]).end()?;
+    let lines = "from the host's folder\nof the image\nall of it";
+    ended.exits(0)?.prints(lines)?;
+    expect_files(&image.path(""), &before)?;
+    program.host.expect_nothing_left()
+}
+
+fn publishes_a_port_of_an_image(program: &Program) -> Result<()> {
+    make_image(program, vec![], &json!({"Cmd": ["sleep", "1070"]}))?;
+    let options = [&["--image", "image", "--network", "bridge"], PUBLISH].concat();
+    publishes(program, &options, &[], "1070")
+}
+
 fn refuses_what_is_no_option(program: &Program) -> Result<()> {
     for args in [
         &["--action"][..],
@@ -115,6 +174,9 @@ fn refuses_what_is_no_option(program: &Program) -> Result<()> {
         &["run", "--colour", "blue", "echo", "executed"],
         &["run", "--cap-drop", "EVERYTHING", "echo", "executed"],
         &["run", "--overlay=yes", "echo", "executed"],
+        &["run", "--image"],
+        &["run", "--image", "image", "--host-root", "echo", "executed"],
+        &["run", "--image", "image", "--rootless", "echo", "executed"],
         &["run", "--volume=.:/tmp", "--"],
     ] {
         program.call(args).end()?.is_wrong_usage()?;

@@ -1,1 +1,0 @@
-../../../step04-child/answers/named/id.rs

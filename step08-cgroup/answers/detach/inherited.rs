@@ -1,1 +1,0 @@
-../../../step06-chroot/answers/pivot-root/inherited.rs
