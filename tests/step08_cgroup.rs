@@ -123,6 +123,14 @@ fn main() -> ExitCode {
                 "bridge-new-hardware",
                 "bridge::reaches_who_has_an_old_address_now",
             ),
+            (
+                "detach-stays-in-its-session",
+                "detach::outlives_its_terminal",
+            ),
+            (
+                "detach-believes-a-pid-file",
+                "detach::is_not_deceived_by_pids_that_come_round_again",
+            ),
             ("seccomp-without-an-errno", "seccomp::refuses_mount"),
             (
                 "image-takes-any-digest",

@@ -8,6 +8,7 @@ mod bridge;
 mod capabilities;
 mod clean_env;
 mod clone;
+mod detach;
 mod dev;
 mod enter;
 mod escape;
@@ -60,6 +61,7 @@ pub fn checks(exercise: &course::Exercise) -> &'static [Check] {
         "image" => image::CHECKS,
         "pull" => pull::CHECKS,
         "bridge" => bridge::CHECKS,
+        "detach" => detach::CHECKS,
         "mydocker" => mydocker::CHECKS,
         name => panic!("{name} has no checks"),
     }

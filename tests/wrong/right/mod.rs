@@ -7,7 +7,10 @@ use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::chroot;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{self, Child, Command, ExitStatus};
+use std::path::PathBuf;
+use std::process::{self, Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use nix::errno::Errno;
@@ -15,8 +18,8 @@ use nix::libc;
 use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{ForkResult, Pid, sethostname};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{ForkResult, Pid, getsid, sethostname, setsid};
 
 const USAGE: &str = "usage: run [OPTION]... [--] COMMAND [ARG...]";
 
@@ -178,6 +181,53 @@ fn execute_words(words: &str) -> Result<()> {
     let status = Command::new(words[0]).args(&words[1..]).status()?;
     ensure!(status.success(), "{words:?}: {status}");
     Ok(())
+}
+
+/// Detaches a container, and lists those whose PID there is: `$STATE/NAME` has it.
+pub fn detach(has_its_session: bool) -> ! {
+    let state = PathBuf::from(env::var_os("STATE").unwrap_or_default());
+    main(|args| {
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        match words[..] {
+            ["run", "-d", "--name", name, ..] => {
+                let mut supervisor = Command::new("/proc/self/exe");
+                supervisor.arg("supervise").args(&args[4..]);
+                let none = || Stdio::null();
+                supervisor.stdin(none()).stdout(none()).stderr(none());
+                fs::create_dir_all(&state)?;
+                let pid = supervisor.spawn()?.id();
+                fs::write(state.join(name), pid.to_string())?;
+                // Before that, SIGHUP would reach it too.
+                let pid = Pid::from_raw(pid.try_into()?);
+                while has_its_session && getsid(Some(pid))? == getsid(None)? {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                println!("{name}");
+            }
+            ["supervise", ..] => {
+                if has_its_session {
+                    setsid()?;
+                }
+                unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)?;
+                return Ok(exit_code(start_child(&args[1..])?.wait()?));
+            }
+            ["child", ..] => {
+                enter_root_with_proc()?;
+                return become_command(&args[1..]);
+            }
+            ["ps"] => {
+                for entry in fs::read_dir(&state)? {
+                    let path = entry?.path();
+                    let pid = Pid::from_raw(fs::read_to_string(&path)?.parse()?);
+                    let is_there = kill(pid, None).is_ok();
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    println!("{name} {}", if is_there { "running" } else { "lost" });
+                }
+            }
+            _ => bail!(USAGE),
+        }
+        Ok(0)
+    })
 }
 
 /// Starts the command, and ends as it does.

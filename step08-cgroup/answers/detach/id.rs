@@ -1,0 +1,1 @@
+../../../step04-child/answers/named/id.rs

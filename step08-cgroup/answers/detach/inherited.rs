@@ -1,0 +1,1 @@
+../../../step06-chroot/answers/pivot-root/inherited.rs
