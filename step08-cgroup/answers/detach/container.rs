@@ -81,11 +81,8 @@ impl Container {
             bail!("there is a container {name} already: take another name, or `rm` that one");
         }
         container.delete()?;
-        let made = container.fill(argv);
-        if made.is_err() {
-            container.delete()?;
-        }
-        let lock = made.with_context(|| format!("make {}", container.folder.display()))?;
+        let what = || format!("make {}", container.folder.display());
+        let lock = container.fill(argv).with_context(what)?;
         Ok((container, lock))
     }
 
