@@ -1,6 +1,6 @@
 //! The containers that are there: for each a folder, with these files.
 //!
-//! - `lock`: locked by the supervisor as long as that lives, however it ends
+//! - `supervisor`: locked by the supervisor as long as that lives, however it ends
 //! - `command`: what was executed
 //! - `log`: what it has written
 //! - `cgroup`: a link to its cgroup
@@ -12,15 +12,21 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
+use std::iter;
 use std::os::unix::{ffi::OsStrExt, fs::DirBuilderExt, fs::symlink};
 use std::path::{self, Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::libc;
 use nix::unistd::Pid;
 
 use crate::cgroup::Cgroup;
+
+const LOCK: &str = "supervisor";
+
+/// All these files. The command goes first: if we are killed then, the rest is nobody's.
+const FILES: [&str; 6] = ["command", "command.new", "log", "cgroup", "status", LOCK];
 
 pub struct Container {
     pub folder: PathBuf,
@@ -80,15 +86,19 @@ impl Container {
         if container.is_whole() {
             bail!("there is a container {name} already: take another name, or `rm` that one");
         }
-        container.delete()?;
+        if container.is_left() {
+            container.delete()?;
+        }
         let what = || format!("make {}", container.folder.display());
         let lock = container.fill(argv).with_context(what)?;
         Ok((container, lock))
     }
 
     fn fill(&self, argv: &[OsString]) -> Result<File> {
+        // An empty one is all that somebody has left who was killed here.
+        fs::remove_dir(&self.folder).ok();
         fs::create_dir(&self.folder)?;
-        let lock = File::create(self.folder.join("lock"))?;
+        let lock = File::create(self.folder.join(LOCK))?;
         fcntl(&lock, FcntlArg::F_SETLK(&write_lock()))?;
         self.open_log()?;
         // rename(2) happens at once or not at all. Whoever is killed before, or has a full
@@ -103,10 +113,15 @@ impl Container {
         self.folder.join("command").exists()
     }
 
+    /// Whether somebody was killed who was making or removing it.
+    fn is_left(&self) -> bool {
+        !self.is_whole() && self.folder.join(LOCK).exists()
+    }
+
     /// Asks the kernel who has the lock. It takes it back from a process that is killed, and
     /// so this cannot be wrong, as the PID in a file can: PIDs come round again.
     pub fn state(&self) -> Result<State> {
-        let file = File::open(self.folder.join("lock")).context("open the container's lock")?;
+        let file = File::open(self.folder.join(LOCK)).context("open the container's lock")?;
         let mut lock = write_lock();
         fcntl(&file, FcntlArg::F_GETLK(&mut lock)).context("ask who has the container's lock")?;
         if lock.l_type != libc::F_UNLCK as libc::c_short {
@@ -187,16 +202,15 @@ impl Container {
         self.delete()
     }
 
-    /// The command goes first: if we are killed then, the rest is nobody's.
+    /// Removes what is ours, and no more: `STATE` may name somebody's folder by mistake.
     fn delete(&self) -> Result<()> {
-        let first = fs::remove_file(self.folder.join("command"));
-        for result in [first, fs::remove_dir_all(&self.folder)] {
+        let files = FILES
+            .iter()
+            .map(|name| fs::remove_file(self.folder.join(name)));
+        for result in files.chain(iter::once_with(|| fs::remove_dir(&self.folder))) {
             match result {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    let what = format!("remove {}", self.folder.display());
-                    return Err(anyhow!(error).context(what));
-                }
-                _ => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => result.with_context(|| format!("remove {}", self.folder.display()))?,
             }
         }
         Ok(())
@@ -211,8 +225,10 @@ pub fn list() -> Result<Vec<String>> {
     for entry in fs::read_dir(folder()?).context(what)? {
         let folder = entry.context(what)?.path();
         let container = Container { folder };
-        if !container.is_whole() {
+        if container.is_left() {
             container.delete()?;
+        }
+        if !container.is_whole() {
             continue;
         }
         container.tidy_up()?;

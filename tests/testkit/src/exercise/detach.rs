@@ -35,6 +35,7 @@ pub const CHECKS: &[Check] = checks![
     is_not_deceived_by_pids_that_come_round_again,
     lists_what_is_after_a_full_disk,
     refuses_names_that_are_paths,
+    leaves_what_is_somebody_elses,
     refuses_what_is_no_command_line,
 ];
 
@@ -454,6 +455,28 @@ fn refuses_names_that_are_paths(program: &Program) -> Result<()> {
     )?;
     ensure!(!state.join("a").exists(), "there is a folder a");
     expect_list(program, &[])
+}
+
+/// `STATE` may name a folder by mistake.
+fn leaves_what_is_somebody_elses(program: &Program) -> Result<()> {
+    let folder = program.host.folder.path().join("state/other");
+    fs::create_dir_all(&folder).context("make a folder")?;
+    let files = [folder.join("log"), folder.with_file_name("file")];
+    for file in &files {
+        fs::write(file, "old").context("write a file")?;
+    }
+    expect_list(program, &[])?;
+    for name in ["other", "file"] {
+        detach(program, name, EXECUTED).end()?.exits(125)?;
+        call(program, &["rm", name]).end()?.exits(125)?;
+    }
+    expect_list(program, &[])?;
+    for file in &files {
+        let holds = fs::read(file).is_ok_and(|words| words == b"old");
+        let what = format!("{} to stay", file.display());
+        expect(holds, &what, "it is gone, or another")?;
+    }
+    Ok(())
 }
 
 fn refuses_what_is_no_command_line(program: &Program) -> Result<()> {
