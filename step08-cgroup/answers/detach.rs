@@ -9,6 +9,8 @@
 mod cgroup;
 #[path = "../src/command.rs"]
 mod command;
+#[path = "detach/commands.rs"]
+mod commands;
 #[path = "detach/container.rs"]
 mod container;
 #[path = "../src/hierarchy.rs"]
@@ -17,31 +19,31 @@ mod hierarchy;
 mod id;
 #[path = "detach/inherited.rs"]
 mod inherited;
+#[path = "detach/supervisor.rs"]
+mod supervisor;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::iter;
 use std::os::unix::fs::chroot;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitCode, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{self, Child, Command, ExitCode, Stdio};
+use std::slice;
 
 use anyhow::{Context, Result, anyhow, bail};
 use lexopt::Parser;
 use lexopt::prelude::*;
-use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{Pid, dup2_stderr, dup2_stdout, sethostname, setsid};
+use nix::unistd::{Pid, sethostname};
 
 use crate::cgroup::Cgroup;
-use crate::container::{Container, State};
+use crate::container::Container;
 
 const USAGE: &str = "\
 usage: detach run [-d [--name NAME]] [--] COMMAND [ARG...]
@@ -53,7 +55,7 @@ const MAKE_NAMESPACES: &str =
     "make namespaces (takes root, and room in /proc/sys/user/max_*; ask `cargo run --bin doctor`)";
 const EXECUTE_SELF: &str = "execute /proc/self/exe (takes a /proc: `mount -t proc proc /proc`)";
 
-/// In the environment, this tells `supervise` and `child` that it was `run` that started them.
+/// In the environment, this tells `child` that it was we that started it.
 const MARK: &str = "STARTED_BY_RUN";
 
 /// In the environment, this tells `child` which cgroup to join.
@@ -64,9 +66,6 @@ const FOLDER: &str = "FOLDER_OF_CONTAINER";
 
 /// The cap counts every process of the container, `child` too.
 const MAX_PROCESSES: u32 = 20;
-
-/// How long `stop` waits, as Docker does.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     start().unwrap_or_else(|error| {
@@ -85,18 +84,14 @@ fn start() -> Result<ExitCode> {
             let rest = args[1..].iter().cloned();
             let (name, argv) = parse(rest).map_err(|error| anyhow!("{error}\n{USAGE}"))?;
             match name {
-                Some(name) => run_detached(&name, &argv),
+                Some(name) => supervisor::run_detached(&name, &argv).map(ExitCode::from),
                 None => run(&argv),
             }
         }
         ["supervise", name, _, ..] => supervise(name, &args[2..]),
         ["child", _, ..] => child(&args[1..]),
-        ["ps"] => list(),
-        ["logs", name] => show_log(name),
-        ["stop", name] => stop(name, PATIENCE),
-        ["stop", "-t", seconds, name] => stop(name, parse_seconds(seconds)?),
-        ["rm", name] => remove(name),
         ["--help" | "-h", ..] => print(USAGE).map(|()| ExitCode::SUCCESS),
+        _ if commands::execute(&words)? => Ok(ExitCode::SUCCESS),
         _ => bail!("expected one of these commands\n{USAGE}"),
     }
 }
@@ -126,13 +121,6 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<(Option<String>, Vec<Os
     bail!("expected `run` and a command")
 }
 
-fn parse_seconds(word: &str) -> Result<Duration> {
-    let seconds = word
-        .parse()
-        .with_context(|| format!("take {word} for seconds\n{USAGE}"));
-    seconds.map(Duration::from_secs)
-}
-
 fn draw_name() -> Result<String> {
     let mut id = id::draw_id()?;
     id.truncate(id::SHORT_ID_LENGTH);
@@ -148,76 +136,26 @@ fn run(argv: &[OsString]) -> Result<ExitCode> {
     command::wait(child)
 }
 
-/// Starts a supervisor that stays, waits until it has started the container, and prints the
-/// name of that.
-fn run_detached(name: &str, argv: &[OsString]) -> Result<ExitCode> {
-    let mut supervisor = Command::new("/proc/self/exe")
-        .args(["supervise", name])
-        .args(argv)
-        .env(MARK, "yes")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context(EXECUTE_SELF)?;
-    if hears_started(&mut supervisor)? {
-        return print(name).map(|()| ExitCode::SUCCESS);
-    }
-    // Until then it has our standard error, and so has told why.
-    let status = supervisor.wait().context("wait for the supervisor")?;
-    Ok(ExitCode::from(code_of(status)))
-}
-
-/// Waits until a process says that the command is there, or has no way left to say so.
-fn hears_started(process: &mut Child) -> Result<bool> {
-    let mut words = String::new();
-    let output = process.stdout.take().context("find what it writes")?;
-    let what = "wait for the start of the container";
-    io::BufReader::new(output)
-        .read_to_string(&mut words)
-        .context(what)?;
-    Ok(!words.is_empty())
-}
-
-/// Says that the command is there, and lets go of whoever has waited for that.
-fn tell_started(log: &File) -> Result<()> {
-    // If nobody waits any more, the container stays all the same.
-    writeln!(io::stdout(), "started").ok();
-    dup2_stdout(log).context("write standard output to the log")?;
-    dup2_stderr(log).context("write standard error to the log")
-}
-
-/// Stays with a container that is detached: starts it, waits for it, and leaves its exit status.
+/// Stays with a container that is detached.
 fn supervise(name: &str, argv: &[OsString]) -> Result<ExitCode> {
-    expect_mark()?;
     command::block_signals()?;
-    // A session has at most one terminal, and whoever closes it sends SIGHUP to those in it.
-    // A new one has none.
-    setsid().context("begin a session")?;
-    // Somebody may be waiting for the end of a pipe that our caller has.
-    inherited::close_inherited()?;
-    let (container, _lock) = Container::create(name, argv)?;
-    let ended = host(&container, argv);
-    match &ended {
-        Ok((true, code)) => container.set_status(*code)?,
-        // What never was there is in no list.
-        _ => container.forget()?,
-    }
-    Ok(ExitCode::from(ended?.1))
+    supervisor::stay_with(name, argv, |container| host(container, argv)).map(ExitCode::from)
 }
 
 /// Runs the container. Returns whether there was one, and how `child` ended.
 fn host(container: &Container, argv: &[OsString]) -> Result<(bool, u8)> {
     let log = container.open_log()?;
     let cgroup = make_namespaces_and_cgroup()?;
-    container.set_cgroup(&cgroup.path)?;
+    container.set_cgroups(slice::from_ref(&cgroup.path))?;
     let mut child = child_command(argv, &cgroup)
         .env(FOLDER, &container.folder)
         .stdout(Stdio::piped())
         .spawn()
         .context(EXECUTE_SELF)?;
-    let is_started = hears_started(&mut child)?;
+    let output = child.stdout.take().context("find what child writes")?;
+    let is_started = supervisor::hears_started(output)?;
     if is_started {
-        tell_started(&log)?;
+        supervisor::tell_started(&log)?;
         // Else nobody could unmount the file system that we began in.
         env::set_current_dir("/").context("change directory to /")?;
     }
@@ -230,19 +168,13 @@ fn wait(mut child: Child) -> Result<u8> {
     let pid = Pid::from_raw(i32::try_from(child.id())?);
     loop {
         if let Some(status) = child.try_wait().context("wait for the child process")? {
-            return Ok(code_of(status));
+            return Ok(supervisor::code_of(status));
         }
         let signal = signals.wait().context("wait for a signal")?;
         if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
             kill(pid, signal).with_context(|| format!("pass {signal} on to process {pid}"))?;
         }
     }
-}
-
-fn code_of(status: ExitStatus) -> u8 {
-    let signal = status.signal().map(|number| 128 + number);
-    let code = status.code().or(signal);
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(125)
 }
 
 fn make_namespaces_and_cgroup() -> Result<Cgroup> {
@@ -259,16 +191,11 @@ fn child_command(argv: &[OsString], cgroup: &Cgroup) -> Command {
     child
 }
 
-fn expect_mark() -> Result<()> {
-    if env::var_os(MARK).is_none() {
-        bail!("only `run` can start this: by hand, it would change the host\n{USAGE}");
-    }
-    Ok(())
-}
-
 /// Sets the container up from within, and executes the command.
 fn child(argv: &[OsString]) -> Result<ExitCode> {
-    expect_mark()?;
+    if env::var_os(MARK).is_none() {
+        bail!("only `run` can start `child`: by hand, it would change the host\n{USAGE}");
+    }
     // When who has started us ends, however that ends, the kernel kills us; and when PID 1 has
     // ended, it kills all that is left in the PID namespace.
     set_pdeathsig(Signal::SIGKILL).context("ask to be killed when run ends")?;
@@ -314,7 +241,7 @@ fn execute_detached(command: &mut Command, log: &File) -> Result<ExitCode> {
     }
     match command.spawn() {
         Ok(child) => {
-            tell_started(log)?;
+            supervisor::tell_started(log)?;
             command::wait(child)
         }
         Err(error) => {
@@ -324,53 +251,6 @@ fn execute_detached(command: &mut Command, log: &File) -> Result<ExitCode> {
             Ok(ExitCode::from(if is_missing { 127 } else { 126 }))
         }
     }
-}
-
-fn list() -> Result<ExitCode> {
-    container::list()?.iter().try_for_each(|line| print(line))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show_log(name: &str) -> Result<ExitCode> {
-    let mut log = Container::find(name)?.read_log()?;
-    io::copy(&mut log, &mut io::stdout()).context("write the log to standard output")?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// SIGTERM goes to the supervisor, which passes it on; SIGKILL to all that is in the cgroup.
-fn stop(name: &str, patience: Duration) -> Result<ExitCode> {
-    let container = Container::find(name)?;
-    let began = Instant::now();
-    if let State::Running(supervisor) = container.state()? {
-        signal(supervisor, Signal::SIGTERM)?;
-    }
-    while container.is_running()? {
-        if began.elapsed() >= patience {
-            container
-                .processes()?
-                .into_iter()
-                .try_for_each(|pid| signal(pid, Signal::SIGKILL))?;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    print(name).map(|()| ExitCode::SUCCESS)
-}
-
-/// Between asking for a PID and this, the process may have ended, and that is what we want.
-fn signal(pid: Pid, signal: Signal) -> Result<()> {
-    // 0 would be all processes of our own group.
-    if pid.as_raw() == 0 {
-        bail!("the supervisor is in a PID namespace that is not below ours");
-    }
-    match kill(pid, signal) {
-        Err(Errno::ESRCH) => Ok(()),
-        result => result.with_context(|| format!("send {signal} to process {pid}")),
-    }
-}
-
-fn remove(name: &str) -> Result<ExitCode> {
-    Container::find(name)?.remove()?;
-    print(name).map(|()| ExitCode::SUCCESS)
 }
 
 /// Joins the cgroup, while the host's /sys is still within reach.

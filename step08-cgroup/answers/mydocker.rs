@@ -3,7 +3,7 @@
 //! What the steps and the other exercises add one by one, in one program, with a cgroup
 //! namespace too. Each part is a module; one that an answer has too is that answer's own, by a
 //! symbolic link if it is an earlier step's.
-//! Leaves out: a registry, and a process that stays when the terminal is closed.
+//! Leaves out: a registry.
 //!
 //! Read: namespaces(7), cgroups(7), capabilities(7), and `docker run --help`.
 
@@ -16,8 +16,12 @@ mod capabilities;
 #[path = "memory/cgroup.rs"]
 #[expect(dead_code, reason = "here `run` moves `child`, which so need not join")]
 mod cgroup;
+#[path = "detach/commands.rs"]
+mod commands;
 #[path = "image/config.rs"]
 mod config;
+#[path = "detach/container.rs"]
+mod container;
 #[path = "mydocker/dev.rs"]
 mod dev;
 #[path = "image/entry.rs"]
@@ -46,6 +50,8 @@ mod limits;
 mod netlink;
 #[path = "mydocker/network.rs"]
 mod network;
+#[path = "mydocker/news.rs"]
+mod news;
 #[path = "mydocker/options.rs"]
 mod options;
 #[path = "mydocker/overlay.rs"]
@@ -62,6 +68,8 @@ mod rootless;
 mod sets;
 #[path = "mydocker/signals.rs"]
 mod signals;
+#[path = "detach/supervisor.rs"]
+mod supervisor;
 #[path = "image/unpack.rs"]
 mod unpack;
 #[path = "capabilities/user.rs"]
@@ -82,9 +90,11 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::container::Container;
 use crate::gate::Gate;
 use crate::layout::Image;
 use crate::netlink::Netlink;
+use crate::news::News;
 use crate::options::{Network, Options, USAGE};
 use crate::process::Start;
 
@@ -102,26 +112,57 @@ fn status(result: Result<u8>) -> u8 {
 }
 
 fn start() -> Result<u8> {
-    signals::block_signals()?;
-    let mut args = env::args_os().skip(1);
-    let mut word = args.next().unwrap_or_default();
-    if word == "--action" {
-        word = args.next().unwrap_or_default();
+    let mut args: Vec<OsString> = env::args_os().skip(1).collect();
+    if args.first().is_some_and(|word| word == "--action") {
+        args.remove(0);
     }
-    match word.to_str() {
-        Some("run") => run(&options::parse(args)?),
-        Some("--help" | "-h") => help(),
+    let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let parse = |args: &[OsString]| options::parse(args.iter().cloned());
+    match words[..] {
+        ["run", ..] => {
+            let options = parse(&args[1..])?;
+            match options.is_detached {
+                true => supervisor::run_detached(&name(&options)?, &args[1..]),
+                false => run(&options),
+            }
+        }
+        ["supervise", name, ..] => supervise(name, &parse(&args[2..])?),
+        ["--help" | "-h", ..] => help(),
+        _ if commands::execute(&words)? => Ok(0),
         _ => bail!("expected `run` and a command\n{USAGE}"),
     }
 }
 
-/// Starts `child` in namespaces of its own, and does from outside what only the host can do,
-/// while `child` waits at the gate.
+/// What a container is called that is detached.
+fn name(options: &Options) -> Result<String> {
+    match &options.name {
+        Some(name) if !name.is_empty() => Ok(name.to_string_lossy().into()),
+        _ => Ok(id::draw_id()?[..id::SHORT_ID_LENGTH].to_owned()),
+    }
+}
+
+/// Starts a container, and stays until it has ended.
 fn run(options: &Options) -> Result<u8> {
+    signals::block_signals()?;
     let id = id::draw_id()?;
     print(&id)?;
+    host(options, &id, None).map(|(_, code)| code)
+}
+
+/// Stays with a container that is detached.
+fn supervise(name: &str, options: &Options) -> Result<u8> {
+    signals::block_signals()?;
+    let start = |container: &Container| host(options, name, Some(container));
+    supervisor::stay_with(name, &options.command, start)
+}
+
+/// Starts `child` in namespaces of its own, and does from outside what only the host can do,
+/// while `child` waits at the gate. Returns whether there was a command, and how it ended.
+fn host(options: &Options, id: &str, detached: Option<&Container>) -> Result<(bool, u8)> {
     let mut gate = Some(Gate::new()?);
-    let start = || isize::from(status(child(options, &id, gate.take())));
+    let mut news = detached.map(News::of).transpose()?;
+    let start = || isize::from(status(child(options, id, gate.take(), news.take())));
     let pid = process::clone_child(options.namespaces(), Box::new(start))?;
     if options.verbose {
         // The container is there by now, and does not end with who could read this.
@@ -137,7 +178,10 @@ fn run(options: &Options) -> Result<u8> {
         process::write_pid(pid, file)?;
     }
     // The limits are there before the command is, and hold for all that it starts.
-    let _cgroups = limits::limit(pid, options)?;
+    let cgroups = limits::limit(pid, options)?;
+    if let (Some(container), Some(cgroups)) = (detached, &cgroups) {
+        container.set_cgroups(&cgroups.paths)?;
+    }
     let _network = match options.network {
         Network::Bridge => Some(plug_in(options, pid)?),
         _ => None,
@@ -145,7 +189,8 @@ fn run(options: &Options) -> Result<u8> {
     // What `child` has taken was taken from its own copy of our memory. It stays open until we
     // end, however we end.
     let _open = gate.context("find the gate")?.open()?;
-    init::wait(pid, false)
+    let is_started = news.map_or(Ok(true), News::hear)?;
+    Ok((is_started, init::wait(pid, false)?))
 }
 
 /// Lays a cable from the bridge to `child`, and publishes its ports.
@@ -177,7 +222,7 @@ fn open_netlink(child: Pid) -> Result<Netlink> {
 }
 
 /// Sets the container up from within, and executes the command.
-fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
+fn child(options: &Options, id: &str, gate: Option<Gate>, news: Option<News>) -> Result<u8> {
     // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended, it
     // kills all that is left in the PID namespace. If `run` has ended before this line, the
     // gate tells.
@@ -186,7 +231,9 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         // Whoever could be told why has ended.
         return Ok(125);
     }
+    let container = news.map(News::tell).transpose()?;
     inherited::close_inherited()?;
+    let log = container.map(Container::open_log).transpose()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }
@@ -209,11 +256,11 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         Some(image) => Start::in_image(options, &image.config)?,
         None => Start::new(options),
     };
-    execute(options, &start)
+    execute(options, &start, log.as_ref())
 }
 
 /// Takes away what the command is not to have, and executes it.
-fn execute(options: &Options, start: &Start) -> Result<u8> {
+fn execute(options: &Options, start: &Start, log: Option<&File>) -> Result<u8> {
     start.enter_folder()?;
     if let Some(user) = start.user {
         user::expect_user(user)?;
@@ -226,7 +273,7 @@ fn execute(options: &Options, start: &Start) -> Result<u8> {
     if options.seccomp {
         filter::refuse_system_calls()?;
     }
-    init::execute(&mut process::command(start), options.verbose)
+    init::execute(&mut process::command(start, log)?, options.verbose, log)
 }
 
 /// Gives us a root filesystem, and mounts in it what a container needs.

@@ -3,7 +3,7 @@
 //! - `supervisor`: locked by the supervisor as long as that lives, however it ends
 //! - `command`: what was executed
 //! - `log`: what it has written
-//! - `cgroup`: a link to its cgroup
+//! - `cgroups`: a link, whose text is the paths of its cgroups, each on a line
 //! - `status`: a link, whose text is the exit status, once it has ended
 //!
 //! Read: fcntl_locking(2), flock(2), symlink(2).
@@ -15,18 +15,18 @@ use std::io::ErrorKind;
 use std::iter;
 use std::os::unix::{ffi::OsStrExt, fs::DirBuilderExt, fs::symlink};
 use std::path::{self, Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::libc;
 use nix::unistd::Pid;
 
-use crate::cgroup::Cgroup;
-
 const LOCK: &str = "supervisor";
 
 /// All these files. The command goes first: if we are killed then, the rest is nobody's.
-const FILES: [&str; 6] = ["command", "command.new", "log", "cgroup", "status", LOCK];
+const FILES: [&str; 6] = ["command", "command.new", "log", "cgroups", "status", LOCK];
 
 pub struct Container {
     pub folder: PathBuf,
@@ -149,22 +149,27 @@ impl Container {
         log.context("open the container's log")
     }
 
-    /// Keeps in mind which cgroup to remove if the supervisor is killed.
-    pub fn set_cgroup(&self, path: &Path) -> Result<()> {
-        symlink(path, self.folder.join("cgroup")).context("write down the cgroup")
+    /// Keeps in mind which cgroups to remove if the supervisor is killed.
+    pub fn set_cgroups(&self, paths: &[PathBuf]) -> Result<()> {
+        let paths: Vec<&OsStr> = paths.iter().map(|path| path.as_os_str()).collect();
+        let link = self.folder.join("cgroups");
+        symlink(paths.join(OsStr::new("\n")), link).context("write down the cgroups")
     }
 
-    fn cgroup(&self) -> Option<PathBuf> {
-        fs::read_link(self.folder.join("cgroup")).ok()
+    fn cgroups(&self) -> Vec<PathBuf> {
+        // There is none yet.
+        let paths = fs::read_link(self.folder.join("cgroups")).unwrap_or_default();
+        let paths = paths.as_os_str().as_bytes().split(|byte| *byte == b'\n');
+        let paths = paths.filter(|path| !path.is_empty());
+        paths.map(|path| OsStr::from_bytes(path).into()).collect()
     }
 
     /// All its processes, but the supervisor.
     pub fn processes(&self) -> Result<Vec<Pid>> {
-        // There is none yet, or none any more.
-        let pids = self
-            .cgroup()
-            .map(|path| fs::read_to_string(path.join("cgroup.procs")));
-        let pids = pids.and_then(Result::ok).unwrap_or_default();
+        // Each of them is in each of the cgroups, as long as these are there.
+        let file = self.cgroups().first().map(|path| path.join("cgroup.procs"));
+        let pids = file.and_then(|file| fs::read_to_string(file).ok());
+        let pids = pids.unwrap_or_default();
         let pids = pids.lines().map(|pid| Ok(Pid::from_raw(pid.parse()?)));
         pids.collect()
     }
@@ -178,10 +183,10 @@ impl Container {
 
     /// Removes what a supervisor that was killed has left of its container.
     fn tidy_up(&self) -> Result<()> {
-        let cgroup = self.cgroup().filter(|path| path.exists());
-        if let (Some(path), false) = (cgroup, self.is_running()?) {
-            // The kernel is ending all that is in there; this waits for it.
-            drop(Cgroup { path });
+        if !self.is_running()? {
+            self.cgroups()
+                .iter()
+                .try_for_each(|path| remove_cgroup(path))?;
         }
         Ok(())
     }
@@ -245,6 +250,20 @@ pub fn list() -> Result<Vec<String>> {
     }
     lines.sort();
     Ok(lines)
+}
+
+/// Removes a cgroup, if it is there. The kernel may still be ending what is in it.
+fn remove_cgroup(path: &Path) -> Result<()> {
+    for _ in 0..100 {
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result.with_context(|| format!("remove {}", path.display())),
+        }
+    }
+    bail!("remove the cgroup {}: it is busy", path.display())
 }
 
 /// A lock on a whole file, for writing.

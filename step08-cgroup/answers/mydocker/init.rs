@@ -3,6 +3,7 @@
 //!
 //! Read: pid_namespaces(7), wait(2), signalfd(2), SI_KERNEL in sigaction(2).
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
@@ -13,15 +14,15 @@ use nix::libc;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use crate::signals;
+use crate::{signals, supervisor};
 
 /// Executes `command`, waits until it has ended, and returns its exit status.
 ///
 /// As in a shell, the status is 127 if there is no such command, and 126 if there
 /// is one that cannot be executed.
 ///
-/// With `verbose`, what else becomes of the command is told too.
-pub fn execute(command: &mut Command, verbose: bool) -> Result<u8> {
+/// With `verbose`, what else becomes of the command is told too; with a log, that it is there.
+pub fn execute(command: &mut Command, verbose: bool, log: Option<&File>) -> Result<u8> {
     let signals = signals::passed_on();
     #[expect(unsafe_code, reason = "nothing else runs between fork and exec")]
     // SAFETY: after fork(2) only async-signal-safe functions may be called
@@ -32,7 +33,10 @@ pub fn execute(command: &mut Command, verbose: bool) -> Result<u8> {
         command.pre_exec(move || signals.thread_unblock().map_err(io::Error::from));
     }
     match command.spawn() {
-        Ok(child) => wait(Pid::from_raw(i32::try_from(child.id())?), verbose),
+        Ok(child) => {
+            log.map_or(Ok(()), supervisor::tell_started)?;
+            wait(Pid::from_raw(i32::try_from(child.id())?), verbose)
+        }
         Err(error) => not_executed(command, error),
     }
 }

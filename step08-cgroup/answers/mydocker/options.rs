@@ -20,7 +20,12 @@ pub const USAGE: &str = "\
 usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
        mydocker --action run [OPTIONS] [--] COMMAND [ARG...]
        mydocker run [OPTIONS] --image PATH [--] [COMMAND [ARG...]]
+       mydocker ps
+       mydocker logs NAME
+       mydocker stop [-t SECONDS] NAME
+       mydocker rm NAME
 
+  -d                starts it, prints its name, and ends: the others know it by that
   --name [NAME]     the hostname; without NAME, the first 12 characters of the ID
   --pid-file FILE   where to write the container's PID on the host, before it starts
   --env KEY=VALUE   one more variable in the environment
@@ -48,7 +53,8 @@ usage: mydocker run [OPTIONS] [--] COMMAND [ARG...]
 
   --verbose         says what it does
 
-ROOTFS names the root filesystem; without it, that is the folder rootfs.";
+ROOTFS names the root filesystem; without it, that is the folder rootfs.
+STATE names the folder of all containers that -d has started.";
 
 /// The network that the container has.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +69,7 @@ pub enum Network {
 /// What the command line asks for.
 #[derive(Default)]
 pub struct Options {
+    pub is_detached: bool,
     /// Without a name, `Some` is empty.
     pub name: Option<OsString>,
     pub pid_file: Option<PathBuf>,
@@ -123,6 +130,9 @@ impl Options {
         if self.rootless && self.user.is_some() {
             bail!("with --rootless there is one user, and so no --user");
         }
+        if self.rootless && self.is_detached {
+            bail!("-d takes a cgroup to stop a container, and --rootless may have none");
+        }
         if self.rootless && self.network == Network::Bridge {
             bail!("a bridge takes root of the machine, and --rootless does without");
         }
@@ -144,6 +154,7 @@ fn read(words: &mut Parser) -> Result<Options> {
     let mut options = Options::default();
     while let Some(word) = words.next()? {
         match word {
+            Short('d') | Long("detach") => options.is_detached = true,
             Long("name") => options.name = Some(name(words)?),
             Long("pid-file") => options.pid_file = Some(path(words)?),
             Long("env") => options.variables.push(variable(&words.value()?)?),

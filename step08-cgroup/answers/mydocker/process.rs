@@ -4,7 +4,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -118,7 +118,9 @@ impl Start {
 /// For another user, `Command` calls setgid(2), setgroups(2) with no group, and last
 /// setuid(2), after which it could not do the others. We ourselves stay root: a new user
 /// would also lose what `set_pdeathsig` has asked for.
-pub fn command(start: &Start) -> Command {
+///
+/// With a log, that is where its output goes.
+pub fn command(start: &Start, log: Option<&File>) -> Result<Command> {
     let mut command = Command::new(&start.argv[0]);
     command
         .args(&start.argv[1..])
@@ -130,5 +132,9 @@ pub fn command(start: &Start) -> Command {
     if let Some((uid, gid)) = start.user {
         command.uid(uid).gid(gid);
     }
-    command
+    if let Some(log) = log {
+        let output = || log.try_clone().context("share the log");
+        command.stdout(output()?).stderr(output()?);
+    }
+    Ok(command)
 }

@@ -70,7 +70,7 @@ pub const EXERCISES: &[Exercise] = &[
     more(8, "image", "★★★", 90).takes_crates().part(&[]),
     more(8, "pull", "★★", 60).takes_crates().is_no_container(),
     more(8, "bridge", "★★★", 75).part(&["--network", "bridge"]),
-    more(8, "detach", "★★★", 75),
+    more(8, "detach", "★★★", 75).part(&[]),
     // It does what `clean-env` does, also where nobody asks for it.
     more(8, PROJECT, "★★★★", 150)
         .takes_crates()

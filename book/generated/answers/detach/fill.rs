@@ -1,6 +1,8 @@
 fn fill(&self, argv: &[OsString]) -> Result<File> {
+    // An empty one is all that somebody has left who was killed here.
+    fs::remove_dir(&self.folder).ok();
     fs::create_dir(&self.folder)?;
-    let lock = File::create(self.folder.join("lock"))?;
+    let lock = File::create(self.folder.join(LOCK))?;
     fcntl(&lock, FcntlArg::F_SETLK(&write_lock()))?;
     self.open_log()?;
     // rename(2) happens at once or not at all. Whoever is killed before, or has a full

@@ -1,7 +1,7 @@
 /// Asks the kernel who has the lock. It takes it back from a process that is killed, and
 /// so this cannot be wrong, as the PID in a file can: PIDs come round again.
 pub fn state(&self) -> Result<State> {
-    let file = File::open(self.folder.join("lock")).context("open the container's lock")?;
+    let file = File::open(self.folder.join(LOCK)).context("open the container's lock")?;
     let mut lock = write_lock();
     fcntl(&file, FcntlArg::F_GETLK(&mut lock)).context("ask who has the container's lock")?;
     if lock.l_type != libc::F_UNLCK as libc::c_short {

@@ -1,5 +1,5 @@
 /// Sets the container up from within, and executes the command.
-fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
+fn child(options: &Options, id: &str, gate: Option<Gate>, news: Option<News>) -> Result<u8> {
     // When `run` ends, however it ends, the kernel kills us; and when PID 1 has ended, it
     // kills all that is left in the PID namespace. If `run` has ended before this line, the
     // gate tells.
@@ -8,7 +8,9 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         // Whoever could be told why has ended.
         return Ok(125);
     }
+    let container = news.map(News::tell).transpose()?;
     inherited::close_inherited()?;
+    let log = container.map(Container::open_log).transpose()?;
     if options.verbose {
         announce("Running in child", &options.command)?;
     }
@@ -31,5 +33,5 @@ fn child(options: &Options, id: &str, gate: Option<Gate>) -> Result<u8> {
         Some(image) => Start::in_image(options, &image.config)?,
         None => Start::new(options),
     };
-    execute(options, &start)
+    execute(options, &start, log.as_ref())
 }

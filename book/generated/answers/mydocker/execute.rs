@@ -1,5 +1,5 @@
 /// Takes away what the command is not to have, and executes it.
-fn execute(options: &Options, start: &Start) -> Result<u8> {
+fn execute(options: &Options, start: &Start, log: Option<&File>) -> Result<u8> {
     start.enter_folder()?;
     if let Some(user) = start.user {
         user::expect_user(user)?;
@@ -12,5 +12,5 @@ fn execute(options: &Options, start: &Start) -> Result<u8> {
     if options.seccomp {
         filter::refuse_system_calls()?;
     }
-    init::execute(&mut process::command(start), options.verbose)
+    init::execute(&mut process::command(start, log)?, options.verbose, log)
 }

@@ -1,10 +1,9 @@
 /// Starts `child` in namespaces of its own, and does from outside what only the host can do,
-/// while `child` waits at the gate.
-fn run(options: &Options) -> Result<u8> {
-    let id = id::draw_id()?;
-    print(&id)?;
+/// while `child` waits at the gate. Returns whether there was a command, and how it ended.
+fn host(options: &Options, id: &str, detached: Option<&Container>) -> Result<(bool, u8)> {
     let mut gate = Some(Gate::new()?);
-    let start = || isize::from(status(child(options, &id, gate.take())));
+    let mut news = detached.map(News::of).transpose()?;
+    let start = || isize::from(status(child(options, id, gate.take(), news.take())));
     let pid = process::clone_child(options.namespaces(), Box::new(start))?;
     if options.verbose {
         // The container is there by now, and does not end with who could read this.
@@ -20,7 +19,10 @@ fn run(options: &Options) -> Result<u8> {
         process::write_pid(pid, file)?;
     }
     // The limits are there before the command is, and hold for all that it starts.
-    let _cgroups = limits::limit(pid, options)?;
+    let cgroups = limits::limit(pid, options)?;
+    if let (Some(container), Some(cgroups)) = (detached, &cgroups) {
+        container.set_cgroups(&cgroups.paths)?;
+    }
     let _network = match options.network {
         Network::Bridge => Some(plug_in(options, pid)?),
         _ => None,
@@ -28,5 +30,6 @@ fn run(options: &Options) -> Result<u8> {
     // What `child` has taken was taken from its own copy of our memory. It stays open until we
     // end, however we end.
     let _open = gate.context("find the gate")?.open()?;
-    init::wait(pid, false)
+    let is_started = news.map_or(Ok(true), News::hear)?;
+    Ok((is_started, init::wait(pid, false)?))
 }
