@@ -9,7 +9,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail, ensure};
 use contract::failure::{Failure, Obstacle};
@@ -35,8 +35,9 @@ const TOP: &str = "host";
 /// controllers, but not both.
 const LEAF: &str = "init";
 
-/// The cgroups of the tests that are running, so that Ctrl-C can empty them.
-static MADE: Mutex<Vec<Weak<Made>>> = Mutex::new(Vec::new());
+/// The cgroups of the tests that are running, so that Ctrl-C can empty them. Those that are just
+/// being removed are among them: we must not end before they are gone.
+static MADE: Mutex<Vec<Arc<Made>>> = Mutex::new(Vec::new());
 
 /// The tops of all hierarchies. The first is that of the one that counts processes.
 pub struct Guard {
@@ -53,7 +54,7 @@ struct Top {
     cgroup: Cgroup,
 }
 
-/// A cgroup with the limits. It is removed with this value, and what is in it killed.
+/// A cgroup with the limits.
 struct Made {
     parent: Cgroup,
     name: OsString,
@@ -74,7 +75,7 @@ impl Guard {
         // One after the other: their name is our PID and the time, which on some machines
         // two threads can read alike.
         let mut all = MADE.lock().expect("no thread panics with this lock");
-        all.retain(|made| made.strong_count() > 0);
+        all.retain(|made| Arc::strong_count(made) > 1);
         let name = OsString::from(cgroup::new_name());
         enable("pids")?;
         // These two not every kernel can limit.
@@ -97,7 +98,7 @@ impl Guard {
                 name: name.clone(),
                 parent,
             });
-            all.push(Arc::downgrade(&made));
+            all.push(made.clone());
             guard.made.push(made.clone());
             // In a new cpuset is no processor, and so nobody can join it.
             inherit_cpuset(&made.parent, &made.cgroup)?;
@@ -230,7 +231,14 @@ impl Guard {
     }
 }
 
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.made.iter().for_each(|made| made.remove());
+    }
+}
+
 impl Made {
+    /// Kills what is in it, and removes it, if nobody has yet.
     fn remove(&self) {
         kill_all(|| {
             self.cgroup.thaw();
@@ -245,17 +253,10 @@ impl Made {
     }
 }
 
-impl Drop for Made {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
 /// Removes all that was made in this process. Whoever is about to make more waits for ever.
 pub fn remove_all() {
     let all = MADE.lock().expect("no thread panics with this lock");
-    let left = all.iter().filter_map(Weak::upgrade);
-    left.for_each(|made| made.remove());
+    all.iter().for_each(|made| made.remove());
     mem::forget(all);
 }
 
