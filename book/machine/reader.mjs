@@ -37,6 +37,7 @@ export const launch = (browser = "chrome") => puppeteer.launch({
     browser,
     executablePath: { chrome: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" }[browser],
     args: browser === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [],
+    extraPrefsFirefox: { "dom.events.testing.asyncClipboard": true }, // it asks nobody before a page reads what was copied
     protocolTimeout: 300_000,
 });
 
@@ -53,11 +54,15 @@ export async function until(what, condition, seconds = 60) {
 }
 
 // --- A terminal ---
+// What it shows, a line that goes on in the next row as one: how wide a terminal is depends on the machine's fonts.
 export const text = (page, port = 0) => page.evaluate((port) => {
     const { active } = window.machine?.terminals[port]?.term.buffer ?? {};
     const lines = [];
-    for (let i = 0; i < active?.length; i++) lines.push(active.getLine(i).translateToString().trimEnd());
-    return lines.join("\n").trimEnd();
+    for (let i = 0; i < active?.length; i++) {
+        const row = active.getLine(i);
+        lines.push(`${row.isWrapped ? lines.pop() : ""}${row.translateToString()}`);
+    }
+    return lines.map((line) => line.trimEnd()).join("\n").trimEnd();
 }, port);
 export async function shows(page, wanted, port = 0) {
     let seen;
