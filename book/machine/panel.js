@@ -9,8 +9,8 @@
     const prompts = /^(root@)?[a-z][a-z0-9-]*(:[^ ]*)?[#$] /m;
     if (!prompts.test(document.querySelector('main').textContent)) return;
     const base = new URL(`${path_to_root}${rootOfAll}machine/`, location.href).href; // one for both languages
-    const terminals = [], files = {}; // the files are for another try and a fresh machine: blobs, not in memory
-    let starting, list, emulator, compiler, typing;
+    const terminals = [];
+    let files = {}, starting, list, emulator, compiler, typing;
     // --- The panel -------------------------------------------------------------------------------------------------
     const button = (textContent, title, onclick) => make('button', { type: 'button', textContent, title, onclick });
     const box = ariaLabel => make('div', { className: 'machine-terminal', hidden: true, role: 'group', ariaLabel });
@@ -114,17 +114,15 @@
         const loads = ['state.zst', 'v86.wasm', ...scripts].map(name => load(name, count));
         await Promise.allSettled(loads).then(() => Promise.all(loads)); // what still loads speaks before an error does
         if (!frame.isConnected) panel.before(frame);
-        for (const name of scripts) {
-            const src = URL.createObjectURL(files[name]);
-            await new Promise((onload, onerror) => document.head.append(make('script', { src, onload, onerror })));
-        }
+        for (const name of scripts) document.head.append(make('script', {}, await files[name].text()));
         const wasm = await WebAssembly.compile(await files['v86.wasm'].arrayBuffer());
         await new Promise((done, fail) => {
             const wasm_fn = env => WebAssembly.instantiate(wasm, env).then(made => (compiler = made.exports), fail);
             emulator = new V86({ ...list.options, wasm_fn, autostart: false });
             emulator.add_listener('emulator-loaded', done);
         });
-        setInterval(() => compiler.jit_clear_cache_js(), 10_000); // what is compiled of each program adds up
+        files = { 'state.zst': files['state.zst'] }; // a fresh machine takes no more
+        setInterval(() => document.hidden || compiler.jit_clear_cache_js(), 10_000); // what is compiled adds up
         terminals.push(terminal(0), terminal(1));
         panel.classList.remove('machine-loading');
         await reset();
@@ -135,7 +133,7 @@
         if (!answer.ok) throw Error(`${name}: ${answer.status}`);
         const parts = [];
         for await (const part of answer.body) parts.push(count(part));
-        files[name] = new Blob(parts);
+        files[name] = new Blob(parts); // for another try, too
     }
 
     // --- The machine, and its terminals ----------------------------------------------------------------------------
