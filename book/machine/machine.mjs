@@ -19,10 +19,10 @@ export async function boot(kernel, initrd) {
         vga_bios: file("/usr/share/seabios/vgabios-stdvga.bin"),
         bzimage: file(kernel),
         initrd: file(initrd),
-        // The last 16 MiB are free, though SeaBIOS keeps them. And the emulator's clock is right, and need not be measured
-        // on a machine that may be busy.
-        cmdline: "console=ttyS0 quiet memmap=16M%80M-2+1 noapic init_on_free=1 tsc=reliable tsc_early_khz=1000000" +
-            " random.trust_cpu=on",
+        // SeaBIOS keeps the last 16 MiB and uses none of them: they become memory like the rest. And the emulator's
+        // clock is right, and need not be measured on a machine that may be busy.
+        cmdline: `console=ttyS0 quiet memmap=16M%${options.memory_size / 2 ** 20 - 16}M-2+1 noapic init_on_free=1` +
+            " tsc=reliable tsc_early_khz=1000000 random.trust_cpu=on",
     });
     await emulator.run();
     return emulator;

@@ -37,7 +37,7 @@ export const launch = (browser = "chrome") => puppeteer.launch({
     browser,
     executablePath: { chrome: "/usr/bin/chromium", firefox: "/usr/bin/firefox-esr" }[browser],
     args: browser === "chrome" ? ["--no-sandbox", "--disable-gpu"] : [],
-    extraPrefsFirefox: { "dom.events.testing.asyncClipboard": true }, // it asks nobody before a page reads what was copied
+    extraPrefsFirefox: { "dom.events.testing.asyncClipboard": true }, // a page may read what was copied
     protocolTimeout: 300_000,
 });
 
