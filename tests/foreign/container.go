@@ -2,8 +2,8 @@
 //
 // usage: container run COMMAND [ARG...]        ROOTFS names the root filesystem (rootfs)
 //
-// Go's threads count: they take numbers in the PID namespace, so that the command is 6 or 7,
-// and places under the cap. What it lacks: SIGKILL leaves the cgroup behind.
+// Go's threads count: they take numbers in the PID namespace, so that the command is 6 or 7, and
+// would take places under the cap. What it lacks: SIGKILL leaves the cgroup behind.
 package main
 
 import (
@@ -29,6 +29,8 @@ func main() {
 		os.Exit(run(args[1:]))
 	case len(args) > 2 && args[0] == "child":
 		os.Exit(child(args[1], args[2:]))
+	case len(args) > 1 && args[0] == "join":
+		os.Exit(join(args[1:]))
 	case len(args) == 1 && args[0] == "--help":
 		if _, err := fmt.Println(usage); err != nil {
 			os.Exit(fail(125, "write to standard output", err))
@@ -76,6 +78,10 @@ func child(cgroup string, argv []string) int {
 	if err := os.NewFile(3, "gate").Close(); err != nil {
 		return fail(125, "only `run` can start child", err)
 	}
+	procs, err := os.OpenFile(filepath.Join(cgroup, "cgroup.procs"), os.O_WRONLY, 0) // step 8
+	if err != nil {
+		return fail(125, "open the cgroup", err)
+	}
 	root := os.Getenv("ROOTFS")
 	if root == "" {
 		root = "rootfs"
@@ -84,7 +90,6 @@ func child(cgroup string, argv []string) int {
 		what string
 		err  func() error
 	}{
-		{"join the cgroup", func() error { return write(cgroup, "cgroup.procs", "0") }},               // step 8
 		{"set the hostname", func() error { return syscall.Sethostname([]byte("container")) }},        // step 4
 		{"make / private", func() error { return mount("", "/", syscall.MS_REC|syscall.MS_PRIVATE) }}, // step 7
 		{"chroot to " + root, func() error { return syscall.Chroot(root) }},                           // step 6
@@ -97,15 +102,30 @@ func child(cgroup string, argv []string) int {
 			return fail(125, step.what, err)
 		}
 	}
-	command := command(argv[0], argv[1:])
-	switch err := command.Start(); {
-	case err == nil:
-		return wait(command, signals) // step 2
-	case argv[0] == "", errors.Is(err, exec.ErrNotFound), errors.Is(err, syscall.ENOENT):
-		return fail(127, "execute "+argv[0], err)
-	default:
-		return fail(126, "execute "+argv[0], err)
+	command := command("/proc/self/exe", append([]string{"join"}, argv...))
+	command.ExtraFiles = []*os.File{procs} // its descriptor 3
+	if err := command.Start(); err != nil {
+		return fail(125, "start join", err)
 	}
+	return wait(command, signals) // step 2
+}
+
+// join joins the cgroup, and becomes the command. PID 1 stays outside: Go starts a thread when
+// it likes, and ends if it cannot, as where a fork bomb has taken all places.
+func join(argv []string) int {
+	procs := os.NewFile(3, "cgroup.procs")
+	if _, err := procs.WriteString("0"); err != nil {
+		return fail(125, "join the cgroup", err)
+	}
+	procs.Close()
+	path, err := exec.LookPath(argv[0])
+	if err == nil {
+		err = syscall.Exec(path, argv, os.Environ())
+	}
+	if argv[0] == "" || errors.Is(err, exec.ErrNotFound) || errors.Is(err, syscall.ENOENT) {
+		return fail(127, "execute "+argv[0], err)
+	}
+	return fail(126, "execute "+argv[0], err)
 }
 
 // listen takes four signals for itself. What is ignored already, as by nohup, stays so.

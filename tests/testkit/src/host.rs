@@ -95,6 +95,11 @@ impl Host {
         *self.last_run() = run;
     }
 
+    /// The command line that was run last.
+    pub fn last_ran(&self) -> String {
+        self.last_run().ran.clone()
+    }
+
     fn last_run(&self) -> MutexGuard<'_, Failure> {
         let last_run = self.last_run.lock();
         last_run.expect("no thread panics with this lock")

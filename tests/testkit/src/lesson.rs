@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,7 +12,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::check::{Promises, checks};
-use crate::patience::until;
 use crate::program::{Ended, Program, Running, STARTED};
 
 /// All lessons but [`OF_ANSWERS`].
@@ -249,12 +247,6 @@ fn end_command(program: &Program, running: Running) -> Result<()> {
     Ok(())
 }
 
-/// Starts a container that sleeps in 11 processes, and waits until all of them are there.
-fn start_sleepers<'a>(program: &'a Program, seconds: &str) -> Result<Running<'a>> {
-    let script = format!("for i in $(seq 11); do sleep {seconds} & done; echo started; wait");
-    program.run(&["bash", "-c", &script]).started()
-}
-
 pub(crate) fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
     let _running = program.run(&["sleep", "1000"]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
@@ -265,51 +257,44 @@ pub(crate) fn is_in_a_cgroup_with_a_cap_of_20(program: &Program) -> Result<()> {
 pub(crate) fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     // The sleep shows where the cgroup is. A shell cannot: it waits long for a fork.
     let script = "( :() { : | : & }; : ) & exec sleep 1000";
-    let running = program.run(&["bash", "-c", script]).start()?;
+    let mut running = program.run(&["bash", "-c", script]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
-    until("a refused fork in pids.events", || {
+    running.wait_until("a refused fork in pids.events", |_| {
         let events = words(&cgroup, "pids.events");
-        events.windows(2).any(|it| it[0] == "max" && it[1] != "0")
+        let mut events = events.windows(2);
+        Ok(events.find(|it| it[0] == "max" && it[1] != "0").map(drop))
     })?;
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(300) {
-        let current: u32 = read(&cgroup, "pids.current")?
-            .parse()
-            .context("read a number")?;
+    running.wait_until("a container that outlives its fork bomb", |_| {
+        let Ok(current) = read(&cgroup, "pids.current") else {
+            return Ok(None); // its cgroup is gone
+        };
+        let current: u32 = current.parse().context("read a number")?;
         let seen = format_args!("{current} in pids.current");
         expect(current <= 20, "at most 20 processes", seen)?;
-        thread::sleep(Duration::from_millis(1));
-    }
+        Ok((start.elapsed() > Duration::from_millis(300)).then_some(()))
+    })?;
     end_command(program, running)?;
     program.host.expect_nothing_left()
 }
 
 pub(crate) fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
-    let _small = (
-        program.run(&["sleep", "1003"]).start()?,
-        program.run(&["sleep", "1004"]).start()?,
-    );
-    let one = counting_cgroup(program, "1003")?;
-    let other = counting_cgroup(program, "1004")?;
-    let seen = format_args!("both in {}", one.display());
-    expect(one != other, "two cgroups, one for each container", seen)?;
-    // Two times 12, with the shells, would not fit into one cap of 20. Once they do fit, there
-    // are some places left for the program's own processes, and their threads.
-    let _one = start_sleepers(program, "1001")?;
-    let _other = start_sleepers(program, "1002")?;
-    let one = counting_cgroup(program, "1001")?;
-    let other = counting_cgroup(program, "1002")?;
-    for cgroup in [one, other] {
+    // Seven times three processes do not fit into one cap of 20. In a cgroup of its own, each
+    // container leaves 17 places for the program's own processes, and their threads.
+    let (mut running, mut cgroups) = (Vec::new(), Vec::new());
+    for seconds in ["1001", "1002", "1003", "1004", "1005", "1006", "1007"] {
+        let script = format!("sleep {seconds} & sleep {seconds} & echo started; wait");
+        running.push(program.run_shell(&script).started()?);
+        let cgroup = counting_cgroup(program, seconds)?;
+        let one = cgroup.display();
+        let seen = format_args!("two in {one}");
+        let what = "a cgroup for each container";
+        expect(!cgroups.contains(&cgroup), what, seen)?;
         let count = read(&cgroup, "cgroup.procs")?.lines().count();
-        let what = format_args!(
-            "11 sleeping processes and their shell in {}",
-            cgroup.display()
-        );
-        expect(
-            (12..=20).contains(&count),
-            what,
-            format_args!("{count} processes"),
-        )?;
+        let what = format_args!("two sleeping processes and their shell in {one}");
+        let seen = format_args!("{count} processes");
+        expect((3..=20).contains(&count), what, seen)?;
+        cgroups.push(cgroup);
     }
     Ok(())
 }

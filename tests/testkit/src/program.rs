@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -434,7 +435,7 @@ impl Running<'_> {
 
     fn ended(&mut self) -> Result<Ended> {
         let ended = Ended {
-            words: self.words.clone(),
+            words: mem::take(&mut self.words),
             status: self.child.wait().context("wait for the program")?,
             stdout: read_all(&self.stdout)?,
             stderr: read_all(&self.stderr)?,
@@ -445,9 +446,21 @@ impl Running<'_> {
 }
 
 impl Drop for Running<'_> {
+    /// Kills the program, and remembers what it has said: the failure may be one that is seen at
+    /// the host alone.
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        let ended = self.child.try_wait().ok().flatten();
+        if ended.is_none() {
             killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).ok();
+        }
+        // Of many, the last that was started is the one to tell about.
+        if self.program.host.last_ran() == self.words
+            && let Ok(last) = self.ended()
+        {
+            let end = format!(", which ended with exit status {}", last.code());
+            let mut run = last.run();
+            run.ran += if ended.is_some() { &end } else { "" };
+            self.program.host.remember(run);
         }
     }
 }
