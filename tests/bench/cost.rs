@@ -131,6 +131,7 @@ fn measure(parent: &Path) -> Result<Report> {
     let ours: Vec<&Program> = programs.iter().take(4).collect();
     let paused = paused(&programs)?;
     Ok(Report {
+        entrances: entrances()?,
         version_2: in_version_2(parent, &programs, &paused)?,
         paused,
         crowds: crowds(&ours)?,
@@ -179,15 +180,7 @@ fn paused(programs: &[Program]) -> Result<Vec<Times>> {
     let mut commands = commands.collect::<Result<Vec<_>>>()?;
     commands.extend(programs::by_step().pop());
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-    let mut times = vec![Vec::new(); commands.len()];
-    for round in 1..=4 {
-        progress(&format!("after a pause, round {round} of 4"));
-        let results = hyperfine(&["--runs=10", "--prepare=sleep 0.1"], &commands)?;
-        for (times, result) in times.iter_mut().zip(results) {
-            times.extend(result);
-        }
-    }
-    Ok(times.into_iter().map(Times::new).collect())
+    after_a_pause(4, &commands)
 }
 
 /// What was measured after a pause, as ratios: here, if processes are counted in version 2
@@ -212,6 +205,37 @@ fn in_version_2(parent: &Path, programs: &[Program], paused: &[Times]) -> Result
             format!("Not measured: {}.", why.lines().last().unwrap_or_default())
         }
     })
+}
+
+/// Times how a process comes into a cgroup of version 2: it moves there, or is born there. That
+/// takes no controller, and so can be measured where processes are counted in version 1.
+fn entrances() -> Result<[Times; 2]> {
+    progress("into a cgroup of version 2");
+    let top = Path::new("cgroup2");
+    fs::create_dir_all(top).context("make the folder cgroup2")?;
+    let kind = Some("cgroup2");
+    mount(kind, top, kind, MsFlags::empty(), None::<&str>).context("mount cgroup2")?;
+    let cgroup = top.join(format!("container-{}", std::process::id()));
+    fs::create_dir(&cgroup).context("make a cgroup of version 2")?;
+    let commands = ["moved", "born"].map(|how| format!("./entrance {how} {}", cgroup.display()));
+    let times = after_a_pause(6, &commands.each_ref().map(String::as_str));
+    fs::remove_dir(&cgroup).context("remove the cgroup of version 2")?;
+    let times: Result<[Times; 2], _> = times?.try_into();
+    times.ok().context("time both")
+}
+
+/// Times the commands by turns, 10 starts of each in a round, and each when nothing was done for
+/// a while before it.
+fn after_a_pause(rounds: usize, commands: &[&str]) -> Result<Vec<Times>> {
+    let mut times = vec![Vec::new(); commands.len()];
+    for round in 1..=rounds {
+        progress(&format!("after a pause, round {round} of {rounds}"));
+        let results = hyperfine(&["--runs=10", "--prepare=sleep 0.1"], commands)?;
+        for (times, result) in times.iter_mut().zip(results) {
+            times.extend(result);
+        }
+    }
+    Ok(times.into_iter().map(Times::new).collect())
 }
 
 /// Calls hyperfine, and returns the times of each command in milliseconds.

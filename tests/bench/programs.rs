@@ -246,13 +246,14 @@ fn build_all() -> Result<()> {
     build(Some(&musl), "musl")?;
     build(Some(host), "static")?;
     build(None, "plain")?;
-    build_limit("musl-gcc", "limit-musl")?;
-    build_limit("cc", "limit")
+    build_in_c("musl-gcc", "limit.c", "limit-musl")?;
+    build_in_c("cc", "limit.c", "limit")?;
+    build_in_c("cc", "entrance.c", "entrance")
 }
 
-/// Builds the limit: static, as ours is, for nothing in C starts faster.
-fn build_limit(compiler: &str, name: &str) -> Result<()> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("limit.c");
+/// Builds what is in C: static, as ours is, for nothing in C starts faster.
+fn build_in_c(compiler: &str, source: &str, name: &str) -> Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let mut build = plain_command(compiler);
     output(build.args(["-O2", "-static", "-o", "built"]).arg(source))?;
     install(Path::new("built"), Path::new(name))

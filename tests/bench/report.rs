@@ -76,7 +76,9 @@ pub struct Report {
     pub rows: Vec<Vec<f64>>,
     /// Those of the programs, and of step 7.
     pub paused: Vec<Times>,
-    /// The same where cgroups are of version 2, as text.
+    /// Those of a process that moves into its cgroup, and of one that is born there.
+    pub entrances: [Times; 2],
+    /// What was measured after a pause where cgroups are of version 2, as text.
     pub version_2: String,
     /// The limit first, and then step 8.
     pub crowds: Vec<Crowd>,
@@ -94,6 +96,7 @@ impl Report {
             ("in_a_row", self.in_a_row()),
             ("by_step", self.by_step()),
             ("after_a_pause", self.after_a_pause()),
+            ("entrances", self.entrances()),
             ("version_2", self.version_2.clone()),
             ("at_once", self.at_once()),
             ("by_weight", self.by_weight()),
@@ -206,6 +209,28 @@ impl Report {
             ));
         }
         table(&rows)
+    }
+
+    fn entrances(&self) -> String {
+        let mut rows = vec!["a process | after a pause | middle half".to_owned()];
+        let [moved, born] = &self.entrances;
+        let names = [
+            "that moves: `cgroup.procs`",
+            "that is born there: `CLONE_INTO_CGROUP`",
+        ];
+        for (name, times) in names.iter().zip([moved, born]) {
+            rows.push(format!(
+                "{name} | {:.2} ms | {}",
+                times.median(),
+                times.middle_half()
+            ));
+        }
+        let ratio = moved.median() / born.median();
+        format!(
+            "{}\nThe aim for birth was to be ahead by a factor of 5; it is ahead by one of {ratio:.1}: {}.",
+            table(&rows),
+            reached(ratio >= 5.0)
+        )
     }
 
     fn at_once(&self) -> String {
