@@ -53,6 +53,7 @@ const sizes = readdirSync(join(book, "machine", folder)).map((file) => {
 row("To load, packed", `${(sizes.reduce((sum, size) => sum + size) / 1e6).toFixed(1)} MB`, "10 MB");
 
 await page.goto(`${origin}/book/step08-cgroup.html`);
+row("Memory of the page's process, before the click", MiB(await memory()), "");
 row("From the click to the prompt, the first time", ms(await start(page)), "");
 const times = [];
 for (let i = 0; i < 5; i++) {
