@@ -77,7 +77,7 @@ pub struct Report {
     /// Those of the programs, and of step 7.
     pub paused: Vec<Times>,
     /// Those of a process that moves into its cgroup, and of one that is born there.
-    pub entrances: [Times; 2],
+    pub entrances: Vec<Times>,
     /// What was measured after a pause where cgroups are of version 2, as text.
     pub version_2: String,
     /// The limit first, and then step 8.
@@ -213,19 +213,18 @@ impl Report {
 
     fn entrances(&self) -> String {
         let mut rows = vec!["a process | after a pause | middle half".to_owned()];
-        let [moved, born] = &self.entrances;
         let names = [
             "that moves: `cgroup.procs`",
             "that is born there: `CLONE_INTO_CGROUP`",
         ];
-        for (name, times) in names.iter().zip([moved, born]) {
+        for (name, times) in names.iter().zip(&self.entrances) {
             rows.push(format!(
                 "{name} | {:.2} ms | {}",
                 times.median(),
                 times.middle_half()
             ));
         }
-        let ratio = moved.median() / born.median();
+        let ratio = self.entrances[0].median() / self.entrances[1].median();
         format!(
             "{}\nThe aim for birth was to be ahead by a factor of 5; it is ahead by one of {ratio:.1}: {}.",
             table(&rows),

@@ -252,7 +252,7 @@ fn passes_every_argument_on_unchanged(program: &Program) -> Result<()> {
         .collect();
     let holds = seen.windows(expected.len()).any(|part| part == expected);
     let [expected, seen] = [&expected, &seen].map(|bytes| String::from_utf8_lossy(bytes));
-    let what = format_args!("the arguments as they were given: {expected:?}");
+    let what = format!("the arguments as they were given: {expected:?}");
     expect(holds, what, format_args!("{seen:?}"))?;
     ended.exits(0)?;
     Ok(())

@@ -260,9 +260,9 @@ pub(crate) fn stops_a_fork_bomb(program: &Program) -> Result<()> {
     let mut running = program.run(&["bash", "-c", script]).start()?;
     let cgroup = counting_cgroup(program, "1000")?;
     running.wait_until("a refused fork in pids.events", |_| {
-        let events = words(&cgroup, "pids.events");
-        let mut events = events.windows(2);
-        Ok(events.find(|it| it[0] == "max" && it[1] != "0").map(drop))
+        let mut events = words(&cgroup, "pids.events").into_iter();
+        let refused = events.find(|word| word == "max").and(events.next());
+        Ok(refused.is_some_and(|count| count != "0").then_some(()))
     })?;
     let start = Instant::now();
     running.wait_until("a container that outlives its fork bomb", |_| {
@@ -270,7 +270,7 @@ pub(crate) fn stops_a_fork_bomb(program: &Program) -> Result<()> {
             return Ok(None); // its cgroup is gone
         };
         let current: u32 = current.parse().context("read a number")?;
-        let seen = format_args!("{current} in pids.current");
+        let seen = format!("{current} in pids.current");
         expect(current <= 20, "at most 20 processes", seen)?;
         Ok((start.elapsed() > Duration::from_millis(300)).then_some(()))
     })?;
@@ -287,12 +287,12 @@ pub(crate) fn has_a_cgroup_for_each_container(program: &Program) -> Result<()> {
         running.push(program.run_shell(&script).started()?);
         let cgroup = counting_cgroup(program, seconds)?;
         let one = cgroup.display();
-        let seen = format_args!("two in {one}");
+        let seen = format!("two containers in {one}");
         let what = "a cgroup for each container";
         expect(!cgroups.contains(&cgroup), what, seen)?;
         let count = read(&cgroup, "cgroup.procs")?.lines().count();
-        let what = format_args!("two sleeping processes and their shell in {one}");
-        let seen = format_args!("{count} processes");
+        let what = format!("two sleeping processes and their shell in {one}");
+        let seen = format!("{count} processes");
         expect((3..=20).contains(&count), what, seen)?;
         cgroups.push(cgroup);
     }

@@ -71,7 +71,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<
             return Ok(found);
         }
         if is_over {
-            let seen = format_args!("nothing of the kind within {:?}", scaled(LONG));
+            let seen = format!("nothing of the kind within {:?}", scaled(LONG));
             return Err(Failure::new(what, seen).into());
         }
         thread::sleep(Duration::from_millis(2));

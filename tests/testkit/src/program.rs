@@ -449,19 +449,24 @@ impl Drop for Running<'_> {
     /// Kills the program, and remembers what it has said: the failure may be one that is seen at
     /// the host alone.
     fn drop(&mut self) {
-        let ended = self.child.try_wait().ok().flatten();
-        if ended.is_none() {
+        let status = self.child.try_wait().ok().flatten();
+        if status.is_none() {
             killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).ok();
         }
         // Of many, the last that was started is the one to tell about.
-        if self.program.host.last_ran() == self.words
-            && let Ok(last) = self.ended()
-        {
-            let end = format!(", which ended with exit status {}", last.code());
-            let mut run = last.run();
-            run.ran += if ended.is_some() { &end } else { "" };
-            self.program.host.remember(run);
+        if self.program.host.last_ran() != self.words {
+            return;
         }
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        let mut run = said(
+            &self.words,
+            &stdout.unwrap_or_default(),
+            &stderr.unwrap_or_default(),
+        );
+        if let Some(status) = status {
+            run.ran += &format!(", which ended with exit status {}", code(status));
+        }
+        self.program.host.remember(run);
     }
 }
 
@@ -477,10 +482,9 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The exit status as a shell shows it: 128 + n for an end by signal n.
+    /// The exit status as a shell shows it.
     pub fn code(&self) -> i32 {
-        let signal = self.status.signal().map(|number| 128 + number);
-        self.status.code().or(signal).unwrap_or(-1)
+        code(self.status)
     }
 
     /// Fails unless the exit status is `code`.
@@ -558,20 +562,27 @@ impl Ended {
         }
     }
 
-    /// What was run, and what it has said.
     fn run(&self) -> Failure {
-        let said = [
-            ("standard output", &self.stdout),
-            ("standard error", &self.stderr),
-        ];
-        let said = said.into_iter().filter(|(_, text)| !text.is_empty());
-        Failure {
-            said: said
-                .map(|(place, text)| (place.into(), shortened(text)))
-                .collect(),
-            ..run(&self.words)
-        }
+        said(&self.words, &self.stdout, &self.stderr)
     }
+}
+
+/// What was run, and what it has said.
+fn said(words: &str, stdout: &str, stderr: &str) -> Failure {
+    let said = [("standard output", stdout), ("standard error", stderr)];
+    let said = said.into_iter().filter(|(_, text)| !text.is_empty());
+    Failure {
+        said: said
+            .map(|(place, text)| (place.into(), shortened(text)))
+            .collect(),
+        ..run(words)
+    }
+}
+
+/// An exit status as a shell shows it: 128 + n for an end by signal n.
+fn code(status: ExitStatus) -> i32 {
+    let signal = status.signal().map(|number| 128 + number);
+    status.code().or(signal).unwrap_or(-1)
 }
 
 /// A command that shows whether it was executed.

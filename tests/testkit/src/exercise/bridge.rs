@@ -120,7 +120,7 @@ fn asks(port: u16) -> Result<()> {
     stream.shutdown(Shutdown::Write).context("end it")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("receive it")?;
-    let seen = format_args!("{} bytes", answer.len());
+    let seen = format!("{} bytes", answer.len());
     expect(answer == words, "a megabyte, as it was sent", seen)
 }
 

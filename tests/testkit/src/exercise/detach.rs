@@ -338,7 +338,7 @@ fn lists_what_is_after_sigkill(program: &Program) -> Result<()> {
 /// It may take a moment until the list says that it has ended; but it must not say so before.
 fn ensure_same(whom: &str, is_listed: bool, there: usize) -> Result<()> {
     let what = format!("after SIGKILL for {whom}, no command that runs and is not in the list");
-    let seen = format_args!("running in the list: {is_listed}, processes: {there}");
+    let seen = format!("running in the list: {is_listed}, processes: {there}");
     expect(is_listed || there == 0, &what, seen)
 }
 

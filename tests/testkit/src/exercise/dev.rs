@@ -65,7 +65,7 @@ fn has_the_devices(program: &Program) -> Result<()> {
     let seen = devices(&dev_of(program)?)?;
     for (name, number) in DEVICES {
         let holds = seen.get(name).is_some_and(|seen| seen == number);
-        let what = format_args!("the device /dev/{name} with the number {number}");
+        let what = format!("the device /dev/{name} with the number {number}");
         expect(holds, what, format_args!("{seen:?}"))?;
     }
     Ok(())
@@ -229,6 +229,6 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
 fn expect_files(folder: &Path, before: &BTreeSet<PathBuf>) -> Result<()> {
     let now = files(folder)?;
     let changed: Vec<&PathBuf> = now.symmetric_difference(before).collect();
-    let seen = format_args!("{changed:?} made or deleted");
+    let seen = format!("{changed:?} made or deleted");
     expect(changed.is_empty(), "the root filesystem as it was", seen)
 }

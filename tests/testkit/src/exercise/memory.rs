@@ -152,7 +152,7 @@ fn still_allows_20_processes(program: &Program) -> Result<()> {
     let _running = call.start()?;
     let cgroup = cgroup_of(program, &["sleep", "1000"], ["pids.max", "pids.max"])?;
     let max = fs::read_to_string(cgroup.join("pids.max")).context("read pids.max")?;
-    let seen = format_args!("{max:?} in {}", cgroup.display());
+    let seen = format!("{max:?} in {}", cgroup.display());
     expect(max == "20\n", "20 in pids.max", seen)
 }
 

@@ -90,7 +90,7 @@ pub(super) fn expect_files(folder: &Path, before: &BTreeMap<PathBuf, State>) -> 
     let now = files(folder)?;
     let mut all = before.keys().chain(now.keys());
     let changed = all.find(|path| before.get(*path) != now.get(*path));
-    let seen = format_args!("a change of {changed:?}");
+    let seen = format!("a change of {changed:?}");
     expect(changed.is_none(), "the image as it was", seen)
 }
 

@@ -42,7 +42,7 @@ fn makes_files_that_belong_to_the_user(program: &Program) -> Result<()> {
     let mine = fs::metadata(mine).context("look at the file")?;
     let what = "a file of user 1000 and group 1000 on the host";
     let (user, group) = (mine.uid(), mine.gid());
-    let seen = format_args!("user {user} and group {group}");
+    let seen = format!("user {user} and group {group}");
     expect((user, group) == (1000, 1000), what, seen)
 }
 

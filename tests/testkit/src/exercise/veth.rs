@@ -71,7 +71,7 @@ pub(super) fn gives_twenty_at_once_an_address_each(program: &Program) -> Result<
     let cables = names.iter().map(|name| Cable::find(program, name));
     let cables = cables.collect::<Result<Vec<_>>>()?;
     let different: BTreeSet<_> = cables.iter().map(|cable| cable.container).collect();
-    let seen = format_args!("{different:?}");
+    let seen = format!("{different:?}");
     expect(different.len() == 20, "20 different addresses", seen)?;
     for cable in &cables {
         talks(&cable.pid.to_string(), HOST, cable.host)?;
