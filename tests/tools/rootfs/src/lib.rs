@@ -7,7 +7,7 @@
 //! - [`tree`]: the folder, by descriptors: no way out of it, and nothing half made.
 //! - [`programs`], [`packages`]: what this machine has, what that needs, what brings it.
 //!
-//! Read: hier(7), ldd(1), ld.so(8), mknod(2), terminfo(5).
+//! Read: hier(7), ld.so(8), mknod(2), terminfo(5).
 
 mod packages;
 mod place;

@@ -17,7 +17,6 @@ const PACKAGES: &str = "\
 cat dd echo env false id ls mkdir mknod: coreutils coreutils coreutils coreutils coreutils
 printf pwd readlink rm seq sleep touch true: coreutils coreutils coreutils coreutils coreutils
 hostname: hostname net-tools hostname inetutils hostname
-ldd: libc-bin musl-utils glibc-common glibc glibc
 mount umount: mount util-linux util-linux util-linux util-linux
 nsenter unshare: util-linux util-linux util-linux util-linux util-linux
 ps: procps procps-ng procps-ng procps-ng procps

@@ -15,8 +15,6 @@ use elf::abi::PT_INTERP;
 use elf::endian::AnyEndian;
 use nix::unistd::{AccessFlags, access};
 
-use crate::packages;
-
 /// Finds a program by its name as a shell would, with `sbin` too.
 pub fn find_program(name: &OsStr) -> Option<PathBuf> {
     let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
@@ -121,48 +119,35 @@ fn loader(file: &File) -> Result<Option<PathBuf>> {
     Ok(Some(OsString::from_vec(path).into()))
 }
 
-/// The shared libraries of a program, by ldd(1), whose lines are `NAME => PATH (ADDRESS)`,
-/// `PATH (ADDRESS)`, or a name alone for what the kernel brings.
-///
-/// Asked for one program at a time: musl's ldd looks at the first only.
+/// The shared libraries of a program, by its loader, as ldd(1) asks it: lines are
+/// `NAME => PATH (ADDRESS)`, `PATH (ADDRESS)`, or a name alone for what the kernel brings.
 fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
-    let shown = program.display();
+    let (shown, name) = (program.display(), loader.display());
     ensure!(
         loader.exists(),
-        "{shown} cannot run on this machine, which lacks its loader {}",
-        loader.display()
+        "{shown} cannot run on this machine, which lacks its loader {name}"
     );
-    // musl's loader does so itself, and another C library's ldd does not know it.
-    let is_musl = loader
-        .file_name()
-        .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl"));
-    let mut ldd = match is_musl {
-        true => Command::new(loader),
-        false => Command::new("ldd"),
-    };
-    ldd.args(is_musl.then_some("--list")).arg("--").arg(program);
-    let ldd = ldd.env("LC_ALL", "C").output();
-    let ldd =
-        ldd.with_context(|| format!("execute ldd (`{}` brings it)", packages::command("ldd")))?;
-    let lines = ldd.stdout.split(|byte| *byte == b'\n');
-    let lines = lines.map(<[u8]>::trim_ascii);
-    if let Some(line) = lines.clone().find(|line| line.ends_with(b"not found")) {
-        let line = String::from_utf8_lossy(line);
-        bail!("{shown} lacks a library on this machine, and cannot run: {line}");
-    }
+    // Whoever made the program has named the loader: `/bin/rm` would be no question.
+    let file_name = loader.file_name().unwrap_or_default().as_bytes();
+    ensure!(
+        file_name.starts_with(b"ld"),
+        "{shown} wants to be loaded by {name}, which is not called like a loader, as in ld.so"
+    );
+    let list = Command::new(loader).arg("--list").arg(program).output();
+    let list = list.with_context(|| format!("execute {name}, the loader of {shown}"))?;
+    let lines = list.stdout.split(|byte| *byte == b'\n');
     let paths: BTreeSet<PathBuf> = lines.filter_map(library).collect();
-    if !ldd.status.success() || paths.is_empty() {
-        let errors = String::from_utf8_lossy(&ldd.stderr);
-        let why = errors
-            .lines()
-            .last()
-            .map_or(ldd.status.to_string(), |line| line.trim().to_owned());
-        bail!("ldd does not tell which libraries {shown} needs: {why}");
+    if !list.status.success() || paths.is_empty() {
+        let errors = String::from_utf8_lossy(&list.stderr);
+        let why = errors.lines().last().map(str::to_owned);
+        let why = why.unwrap_or(list.status.to_string());
+        bail!("{shown} cannot be loaded by {name} on this machine: {why}");
     }
     Ok(paths)
 }
 
 fn library(line: &[u8]) -> Option<PathBuf> {
+    let line = line.trim_ascii();
     let arrow = line.windows(4).position(|part| part == b" => ");
     let path = &line[arrow.map_or(0, |at| at + 4)..];
     let end = path.windows(2).rposition(|part| part == b" (");

@@ -24,6 +24,10 @@ killed_at() {
     strace -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "${@:3}" >/dev/null 2>&1 || status=$?
     [ $status = 137 ] || say "killed at $1 $2 (is there strace?), but $status"
 }
+# loaded_by LOADER PROGRAM: makes a program that asks for this loader.
+loaded_by() { echo 'int main(void) { return 7; }' | cc -x c - -o "$2" "-Wl,--dynamic-linker=$PWD/$1"; }
+# The loader of this machine's own programs.
+loader() { ldd /bin/bash | sed -n 's/^[[:blank:]]*\(.* => \)\{0,1\}\([^ ]*\/ld[^ ]*\) .*/\2/p' | head -n 1; }
 
 # The tests.
 
@@ -82,13 +86,12 @@ what_is_mounted_in_it_is_left_alone_whatever_the_path() {
 
 # A list of mounts does not show what comes a moment later: here, while it copies.
 a_mount_that_comes_meanwhile_is_left_alone() {
-    mkdir home slow
+    mkdir home
     echo mine >home/mine
     says MB rootfs
-    script slow/ldd "cd '$PWD'"'
-        [ -e home/done ] || { mount --bind home rootfs/root && touch home/done; }
-        exec /usr/bin/ldd "$@"'
-    PATH=$PWD/slow:$PATH fails mounted rootfs --fresh
+    loaded_by ld-slow slow
+    script ld-slow "mount --bind '$PWD/home' '$PWD/rootfs/root' && exec $(loader)"' "$@"'
+    fails mounted rootfs --fresh --add ./slow
     [ "$(cat home/mine)" = mine ] || say "the file is there"
 }
 
@@ -205,17 +208,17 @@ nothing_is_lost_between_two_renames() {
 }
 
 another_ones_work_is_not_taken_for_a_leftover() {
-    mkdir slow rootfs.part-mine rootfs.old-mine
+    mkdir rootfs.part-mine rootfs.old-mine
     touch rootfs.part-mine/mine rootfs.old-mine/.made-by-rootfs
-    script slow/ldd "while [ ! -e '$PWD/go' ]; do sleep 0.05; done"'
-        exec /usr/bin/ldd "$@"'
-    PATH=$PWD/slow:$PATH rootfs >/dev/null &
+    loaded_by ld-slow slow
+    script ld-slow "while [ ! -e '$PWD/go' ]; do sleep 0.05; done; exec $(loader)"' "$@"'
+    rootfs --add ./slow >/dev/null &
     until compgen -G 'rootfs.part-??????' >/dev/null; do sleep 0.05; done
     says MB rootfs
     touch go
     ! wait $! || say "the slower one finds another"
     rm go
-    only rootfs rootfs.old-mine rootfs.part-mine slow
+    only ld-slow rootfs rootfs.old-mine rootfs.part-mine slow
     chroot rootfs true || say "a whole one"
     cp -a rootfs rootfs.old-backup
     says MB rootfs --fresh
@@ -327,24 +330,23 @@ each_kind_of_program_is_added() {
 }
 
 # A library may lie in a folder with a blank.
-ldd_is_read_to_the_letter_and_not_believed() {
-    mkdir "c libs" bin
+a_loader_is_read_to_the_letter_and_not_believed() {
+    mkdir "c libs"
     says MB rootfs
-    cp /lib/*/libm.so.6 "c libs/libm.so.6" 2>/dev/null || cp /lib64/libm.so.6 "c libs/libm.so.6"
-    script bin/ldd 'echo "	libm.so.6 => '"$PWD"'/c libs/libm.so.6 (0x00007f0000000000)"
-        exec /usr/bin/ldd "$@"'
-    PATH=$PWD/bin:$PATH says added rootfs --add /bin/bash
-    [ -e "rootfs/$PWD/c libs/libm.so.6" ] || say "the library"
-    for way in 'exit 1' 'exit 0' 'echo "	not a dynamic executable" >&2; exit 1'; do
-        script bin/ldd "$way"
-        PATH=$PWD/bin:$PATH fails "ldd does not tell" rootfs other
+    echo 'int seven(void) { return 7; }' | cc -x c - -shared -fPIC -o "c libs/libseven.so"
+    echo 'int seven(void); int main(void) { return seven(); }' | cc -x c - -L "c libs" -l seven -o program
+    fails libseven.so rootfs --add ./program
+    LD_LIBRARY_PATH="$PWD/c libs" says added rootfs --add ./program
+    [ -e "rootfs/$PWD/c libs/libseven.so" ] || say "the library"
+    loaded_by ld-strange strange
+    for way in 'exit 1' 'exit 0' 'echo "not a dynamic executable" >&2; exit 1'; do
+        script ld-strange "$way"
+        fails "cannot be loaded by $PWD/ld-strange" rootfs --add ./strange
     done
-    # As that of musl: the first program only.
-    # shellcheck disable=SC2016 # This is for that ldd.
-    script bin/ldd '[ "$1" != -- ] || shift
-        exec /usr/bin/ldd "$1"'
-    PATH=$PWD/bin:$PATH says MB rootfs other
-    chroot other nsenter --version >/dev/null || say "nsenter runs"
+    loaded_by harm strange
+    script harm "touch '$PWD/harmed'"
+    fails "not called like a loader" rootfs --add ./strange
+    [ ! -e harmed ] || say "not executed"
 }
 
 it_takes_what_the_terminal_can_do() {
