@@ -47,7 +47,6 @@ pub struct Step {
 /// With `CONTAINER` in the environment, that program is asked instead, and not about what
 /// only our own can show; exercises are then asked for by name, as in `exercise::init`.
 pub fn run(step: Step) -> ExitCode {
-    let args = Selection::from_args();
     let container = match variables::recover().and_then(|()| container_to_ask()) {
         Ok(container) => container,
         Err(error) => {
@@ -55,24 +54,18 @@ pub fn run(step: Step) -> ExitCode {
             return ExitCode::from(125);
         }
     };
-    let question = inside::question();
     let step: &'static Step = Box::leak(Box::new(step));
-    let tests = match &container {
-        None => about_our_own(step),
-        Some(program) => {
-            let mut tests = about_a_step(step, program);
-            if question.is_some() || args.names.iter().any(|name| name.contains("exercise")) {
-                let exercises = course::exercises(step.number);
-                tests.extend(exercises.flat_map(|it| about_an_exercise(step, program, it)));
-            }
-            tests
-        }
-    };
-    if let Some(question) = question {
-        let mut questions = tests.iter().flat_map(|test| &test.questions);
-        let found = questions.find(|known| known.id == question);
-        return fence::inside(|| found.context("find the question")?.ask());
+    if let Some(question) = inside::question() {
+        return fence::inside(|| {
+            let tests = about(step, container.as_deref(), true);
+            let mut questions = tests.iter().flat_map(|test| &test.questions);
+            let found = questions.find(|known| known.id == question);
+            found.context("find the question")?.ask()
+        });
     }
+    let args = Selection::from_args();
+    let exercises = args.names.iter().any(|name| name.contains("exercise"));
+    let tests = about(step, container.as_deref(), exercises);
     // `ok. 0 passed` would look like a success. Only whole kinds of tests may be empty: step 1
     // has no lesson, as it executes nothing.
     let has = |name: &String| tests.iter().any(|test| test.name.contains(name));
@@ -347,6 +340,19 @@ fn kept(step: &Step, all: &'static [Promises]) -> impl Iterator<Item = (u8, &'st
     let number = step.number;
     let kept = all.iter().filter(move |(steps, _)| steps.contains(&number));
     kept.flat_map(|(steps, checks)| checks.iter().map(|check| (*steps.start(), check)))
+}
+
+/// The tests of our own step, or of another's program, also by the `exercises`.
+fn about(step: &'static Step, container: Option<&Path>, exercises: bool) -> Vec<Test> {
+    let Some(program) = container else {
+        return about_our_own(step);
+    };
+    let mut tests = about_a_step(step, program);
+    if exercises {
+        let exercises = course::exercises(step.number);
+        tests.extend(exercises.flat_map(|it| about_an_exercise(step, program, it)));
+    }
+    tests
 }
 
 /// What the step and the steps before it promise: `lesson::NAME` and `dependable::NAME`.
