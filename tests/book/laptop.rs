@@ -4,6 +4,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::sethostname;
@@ -15,7 +16,7 @@ use crate::terminal::Terminal;
 /// A host of its own: UTS, mount and PID namespaces, a cgroup, and this repository, copied
 /// on write, so that nothing a page does lasts.
 pub struct Laptop {
-    host: Host,
+    host: Arc<Host>,
     init: Child,
     /// The number of PID 1.
     pid: String,
@@ -26,7 +27,7 @@ pub struct Laptop {
 impl Laptop {
     /// Moves the calling thread to a new laptop, with `rootfs` at `rootfs` if there is one.
     pub fn enter(rootfs: Option<&Path>) -> Result<Self> {
-        let host = Host::enter(true)?;
+        let host = Arc::new(Host::enter(true)?);
         // `progress` runs many tests at once, and one of them a fork bomb, which may fill its
         // own host, as far as that lets it, but must not take all of ours.
         host.allow_processes(1000)?;
@@ -82,7 +83,7 @@ impl Laptop {
             let value = env::var_os(name).or_else(|| folder.and_then(in_home));
             command.envs(value.map(|value| (name, value)));
         }
-        Terminal::open(command)
+        Terminal::open(command, Arc::clone(&self.host))
     }
 }
 

@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use kernelfiles::process;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use rexpect::process::PtyProcess;
+use testkit::host::Host;
 use testkit::patience::scaled;
 
 use crate::console::{is_prompt, prompt_of};
@@ -28,8 +31,8 @@ pub struct Terminal {
     recording: Option<Recording>,
     /// How many times slower than this machine what runs there is.
     slowness: u64,
-    /// The shell, if it is a process of this machine's. It ends with the terminal.
-    _process: Option<PtyProcess>,
+    /// The shell, if it is a process of this machine's, and its host. It ends with the terminal.
+    shell: Option<(Arc<Host>, PtyProcess)>,
 }
 
 /// What a terminal has shown since somebody typed.
@@ -74,12 +77,12 @@ impl Screen {
 }
 
 impl Terminal {
-    /// Opens a terminal of this machine, with a shell in it.
-    pub fn open(shell: Command) -> Result<Self> {
+    /// Opens a terminal of this machine, with a shell in it that runs on a host.
+    pub fn open(shell: Command, host: Arc<Host>) -> Result<Self> {
         let process = PtyProcess::new(shell).context("open a pseudo-terminal")?;
         let file = process.get_file_handle().context("take the terminal")?;
         // Echoing, as terminals do.
-        Self::begin(file, 1, Some(process), "stty sane")
+        Self::begin(file, 1, Some((host, process)), "stty sane")
     }
 
     /// Takes a terminal over whose shell is somewhere else.
@@ -87,7 +90,12 @@ impl Terminal {
         Self::begin(file, slowness, None, set_up)
     }
 
-    fn begin(file: File, slowness: u64, process: Option<PtyProcess>, set_up: &str) -> Result<Self> {
+    fn begin(
+        file: File,
+        slowness: u64,
+        shell: Option<(Arc<Host>, PtyProcess)>,
+        set_up: &str,
+    ) -> Result<Self> {
         fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("read without waiting")?;
         let mut terminal = Self {
             file,
@@ -95,7 +103,7 @@ impl Terminal {
             last: Instant::now(),
             recording: None,
             slowness,
-            _process: process,
+            shell,
         };
         terminal.wait_for_prompt()?;
         // Wide, so that no line is folded.
@@ -141,9 +149,17 @@ impl Terminal {
         Ok(Screen::of(&self.shown))
     }
 
-    /// Has nothing been shown for so many milliseconds?
+    /// Has nothing been shown for so many milliseconds, and is all asleep that was started here?
     pub fn is_quiet(&self, milliseconds: u64) -> bool {
-        self.last.elapsed() > self.scaled(milliseconds)
+        self.last.elapsed() > self.scaled(milliseconds) && !self.is_busy()
+    }
+
+    /// On a busy machine, what says nothing may wait for a processor. (What does in the machine
+    /// in the pages, nobody here can see.)
+    fn is_busy(&self) -> bool {
+        let is_busy = |pid| process::state(pid).is_ok_and(|state| "RD".contains(state));
+        let host = self.shell.as_ref();
+        host.is_some_and(|(host, _)| host.processes().into_iter().any(is_busy))
     }
 
     /// So many milliseconds, for what runs in this terminal.
