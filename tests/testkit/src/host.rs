@@ -188,16 +188,12 @@ impl Host {
     pub fn expect_nothing_left(&self) -> Result<()> {
         let left = || (self.processes(), self.cgroups());
         until("all to end", || left() == (vec![], vec![])).map_err(|_| {
-            let (pids, cgroups) = left();
-            let names = pids
-                .iter()
-                .map(|pid| process::argv(pid).join(OsStr::new(" ")));
-            let names: Vec<_> = names.collect();
+            let cgroups = self.cgroups();
             Error::from(Failure {
                 chapter: (!cgroups.is_empty()).then_some(8),
                 ..Failure::new(
                     "no process and no cgroup is left",
-                    format_args!("processes {names:?}, cgroups {cgroups:?}"),
+                    format_args!("{}, cgroups {cgroups:?}", self.left()),
                 )
             })
         })
@@ -206,6 +202,17 @@ impl Host {
     /// Fails unless all processes that came from the program end, whatever else is left.
     pub fn expect_no_process_left(&self, what: &str) -> Result<()> {
         until(what, || self.processes().is_empty())
+            .map_err(|_| Failure::new(what, self.left()).into())
+    }
+
+    /// The processes that came from the program, each with its state: proc_pid_stat(5).
+    fn left(&self) -> String {
+        let about = |pid: i32| {
+            let words = process::argv(pid).join(OsStr::new(" "));
+            format!("{words:?} ({})", process::state(pid).unwrap_or('X'))
+        };
+        let left: Vec<_> = self.processes().into_iter().map(about).collect();
+        format!("processes [{}]", left.join(", "))
     }
 
     /// Fails unless hostname, mounts and files are as they were at `before`.
