@@ -186,8 +186,8 @@ impl Host {
 
     /// Fails unless every process that came from the program, and every cgroup, is gone.
     pub fn expect_nothing_left(&self) -> Result<()> {
-        let left = || (self.processes(), self.cgroups());
-        until("all to end", || left() == (vec![], vec![])).map_err(|_| {
+        let is_over = || self.processes().is_empty() && self.cgroups().is_empty();
+        until("all to end", is_over).map_err(|_| {
             let cgroups = self.cgroups();
             Error::from(Failure {
                 chapter: (!cgroups.is_empty()).then_some(8),

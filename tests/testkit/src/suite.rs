@@ -55,6 +55,7 @@ pub fn run(step: Step) -> ExitCode {
         }
     };
     let step: &'static Step = Box::leak(Box::new(step));
+    // Nobody inside has a command line, and to parse one takes longer than most tests.
     if let Some(question) = inside::question() {
         return fence::inside(|| {
             let tests = about(step, container.as_deref(), true);
@@ -342,7 +343,8 @@ fn kept(step: &Step, all: &'static [Promises]) -> impl Iterator<Item = (u8, &'st
     kept.flat_map(|(steps, checks)| checks.iter().map(|check| (*steps.start(), check)))
 }
 
-/// The tests of our own step, or of another's program, also by the `exercises`.
+/// All that is asked: of our own step, or of another's program, there with the `exercises` or
+/// without.
 fn about(step: &'static Step, container: Option<&Path>, exercises: bool) -> Vec<Test> {
     let Some(program) = container else {
         return about_our_own(step);

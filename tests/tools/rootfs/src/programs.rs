@@ -127,7 +127,7 @@ fn libraries(program: &Path, loader: &Path) -> Result<BTreeSet<PathBuf>> {
         loader.exists(),
         "{shown} cannot run on this machine, which lacks its loader {name}"
     );
-    // Whoever made the program has named the loader: `/bin/rm` would be no question.
+    // It is executed, and whoever made the program has named it: it might be any program.
     let file_name = loader.file_name().unwrap_or_default().as_bytes();
     ensure!(
         file_name.starts_with(b"ld"),

@@ -26,8 +26,6 @@ killed_at() {
 }
 # loaded_by LOADER PROGRAM: makes a program that asks for this loader.
 loaded_by() { echo 'int main(void) { return 7; }' | cc -x c - -o "$2" "-Wl,--dynamic-linker=$PWD/$1"; }
-# The loader of this machine's own programs.
-loader() { ldd /bin/bash | sed -n 's/^[[:blank:]]*\(.* => \)\{0,1\}\([^ ]*\/ld[^ ]*\) .*/\2/p' | head -n 1; }
 
 # The tests.
 
@@ -90,7 +88,7 @@ a_mount_that_comes_meanwhile_is_left_alone() {
     echo mine >home/mine
     says MB rootfs
     loaded_by ld-slow slow
-    script ld-slow "mount --bind '$PWD/home' '$PWD/rootfs/root' && exec $(loader)"' "$@"'
+    script ld-slow "mount --bind '$PWD/home' '$PWD/rootfs/root' && echo '$PWD/ld-slow (0x0)'"
     fails mounted rootfs --fresh --add ./slow
     [ "$(cat home/mine)" = mine ] || say "the file is there"
 }
@@ -211,7 +209,7 @@ another_ones_work_is_not_taken_for_a_leftover() {
     mkdir rootfs.part-mine rootfs.old-mine
     touch rootfs.part-mine/mine rootfs.old-mine/.made-by-rootfs
     loaded_by ld-slow slow
-    script ld-slow "while [ ! -e '$PWD/go' ]; do sleep 0.05; done; exec $(loader)"' "$@"'
+    script ld-slow "while [ ! -e '$PWD/go' ]; do sleep 0.05; done; echo '$PWD/ld-slow (0x0)'"
     rootfs --add ./slow >/dev/null &
     until compgen -G 'rootfs.part-??????' >/dev/null; do sleep 0.05; done
     says MB rootfs
