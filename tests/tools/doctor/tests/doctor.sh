@@ -4,9 +4,8 @@
 set -eu
 # It is a root filesystem, and there on every machine.
 export ROOTFS=/
-# As the doctor names it: by sudo, where there is one.
-as_root="as root"
-! command -v sudo >/dev/null || as_root="with sudo -E"
+# On every machine, too; who has none is a case of its own.
+script "$top/program/sudo" "echo Sudo version 1.9.13"
 # asks STATUS COMMAND...: what the doctor says, which has to be plain and to fit.
 asks() {
     local expected=$1 status=0 wide
@@ -127,16 +126,24 @@ the_machine_stays_as_it_was() {
 
 a_user_is_told_both_ways_and_their_commands() {
     asks 1 user doctor
-    steps 1-2=yes 3-7="with unshare -r or $as_root" 8="$as_root"
+    steps 1-2=yes 3-7="with unshare -r or with sudo -E" 8="with sudo -E"
     has user="uid 1000"
     heard "Steps 3 to 7, as root of a user namespace" $'runner = "unshare -r"\n' \
         $'Steps 3 to 8, as root:\n  # in .cargo/config.toml\n' \
         $'\n  [target.\'cfg(target_os = "linux")\']\n  runner = "sudo -E"\n'
 }
 
+without_sudo_there_is_su() {
+    mkdir bin
+    ln -s "$(command -v bash)" "$(command -v ps)" "$(command -v setpriv)" "$(command -v unshare)" "$top/program/doctor" bin
+    PATH=$PWD/bin asks 1 user doctor
+    steps 3-7="with unshare -r or as root" 8="as root"
+    heard $'Steps 3 to 8, as root:\n  cargo build\n  su -c \'target/debug/step03-uts run bash\'\n'
+}
+
 root_of_a_user_namespace_lacks_a_cgroup_only() {
     asks 1 user unshare -r doctor
-    steps 1-7=yes 8="$as_root"
+    steps 1-7=yes 8="with sudo -E"
     has user="user namespace, uid 1000 outside"
     heard "Step 8, as root outside"
 }
@@ -144,7 +151,7 @@ root_of_a_user_namespace_lacks_a_cgroup_only() {
 a_covered_proc_is_in_the_way_of_unshare() {
     mount --bind /dev/null /proc/interrupts
     asks 1 user doctor
-    steps 6="with unshare -r or $as_root" 7-8="$as_root"
+    steps 6="with unshare -r or with sudo -E" 7-8="with sudo -E"
     heard "Steps 3 to 8, as root"
 }
 
@@ -175,7 +182,7 @@ a_missing_rootfs_is_made_by_a_command() {
     has rootfs="no ./rootfs -> \`cargo run --bin rootfs\`"
     heard $'\nNext: `cargo run --bin rootfs`'
     ROOTFS=nowhere asks 1 user doctor
-    steps 8="$as_root, once there is a rootfs"
+    steps 8="with sudo -E, once there is a rootfs"
     has rootfs="\`cargo run --bin rootfs -- nowhere\`"
     # However long, a command stays on one line, so that it can be copied.
     far=/where/nobody/has/ever/been/and/nobody/will/ever/go
@@ -259,7 +266,7 @@ a_delegated_cgroup_is_a_way_to_step_8() {
     script bin/systemd-run '[ "$*" != "${*#*--user --scope -p Delegate=yes unshare -r }" ]'
     take_rights
     PATH=$PWD/bin:$PATH asks 1 there user doctor
-    steps 8="with systemd-run or $as_root"
+    steps 8="with systemd-run or with sudo -E"
     heard $'\n  systemd-run --quiet --user --scope -p Delegate=yes cargo run -p step08-cgroup -- run bash\n'
 }
 
@@ -337,7 +344,7 @@ settings_that_forbid_user_namespaces_are_named() {
     echo 0 >proc/sys/kernel/unprivileged_userns_clone
     echo 4.19.0-27-amd64 >proc/sys/kernel/osrelease
     asks 1 there user doctor
-    steps 3="$as_root"
+    steps 3="with sudo -E"
     heard $'   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\n' \
         $'   sudo sysctl kernel.unprivileged_userns_clone=1\n'
     has kernel="5.10 and later"
