@@ -34,7 +34,8 @@ async function pages() {
 }
 // v86's clock is a worker, which has garbage of its own: the browser lets it grow to ten MiB.
 async function memory() {
-    for (const { client } of [{ client: collector }, ...page.workers()]) await client.send("HeapProfiler.collectGarbage");
+    const workers = page.workers().map(({ client }) => client);
+    for (const session of [collector, ...workers]) await session.send("HeapProfiler.collectGarbage");
     await sleep(1000);
     return (await pages()).memory;
 }

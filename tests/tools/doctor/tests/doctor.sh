@@ -4,7 +4,7 @@
 set -eu
 # It is a root filesystem, and there on every machine.
 export ROOTFS=/
-# On every machine, too; who has none is a case of its own.
+# One sudo for every machine; who has none is a case of its own.
 script "$top/program/sudo" "echo Sudo version 1.9.13"
 # asks STATUS COMMAND...: what the doctor says, which has to be plain and to fit.
 asks() {
